@@ -1,0 +1,18 @@
+/* bug.c: says what broke on standard error, then aborts (the master restarts the process). */
+#include "base/bug.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+void bug_at(const char *file, int line, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    fprintf(stderr, "postern: bug at %s:%d: ", file, line);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    va_end(args);
+    abort();
+}

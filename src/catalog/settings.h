@@ -1,0 +1,110 @@
+/*
+ * settings.h: what may be set (rows of settings.def), and an immutable snapshot of what is set.
+ * The snapshot is built by a loader (store/settings_file.h now, the store later) and read on the hot path
+ * without a lock. An explicit value differs from an inherited one, even when equal.
+ */
+#ifndef CATALOG_SETTINGS_H
+#define CATALOG_SETTINGS_H
+
+#include "base/buf.h"
+#include "base/str.h"
+#include "catalog/reason.h"
+#include "net/ip.h"
+
+enum setting {
+#define SETTING(id, ...) SETTING_##id,
+#include "catalog/settings.def"
+#undef SETTING
+    SETTING_COUNT
+};
+
+enum setting_type {
+    SETTING_BOOL, SETTING_INT, SETTING_SIZE, SETTING_DURATION, SETTING_TEXT,
+    SETTING_LIST, SETTING_CHOICE, SETTING_ACTION, SETTING_NETWORKS
+};
+
+enum setting_level { LEVEL_P = 1, LEVEL_S = 2, LEVEL_T = 4, LEVEL_D = 8, LEVEL_M = 16 };
+
+struct setting_row {
+    const char *name;
+    enum setting_type type;
+    const char *default_text;
+    int64_t min, max;
+    unsigned levels;  /* enum setting_level flags */
+    const char *unit; /* for CHOICE the choices, separated by | */
+    const char *help;
+    bool used;        /* does this build read it? Found out by the build from the sources */
+};
+
+const struct setting_row *setting_row(enum setting s);
+/* The setting of that name, or -1. */
+int setting_find(struct str name);
+
+struct setting_list {
+    const char **at; /* NUL-terminated entries */
+    size_t count;
+};
+
+struct setting_value {
+    bool is_explicit;            /* set at this very level */
+    int64_t number;              /* BOOL 0/1, INT, SIZE, DURATION in ms, ACTION as enum action, CHOICE as index */
+    const char *text;            /* TEXT, CHOICE */
+    struct setting_list list;    /* LIST, and NETWORKS as written */
+    struct networks networks;    /* NETWORKS */
+};
+
+/*
+ * Parses TEXT (for LIST and NETWORKS: COUNT entries) as a value of S within its bounds. Memory is owned by VALUE:
+ * setting_value_free(). On failure the reason, fit for an operator, is in ERROR.
+ */
+bool setting_parse(enum setting s, const char *const *entries, size_t count, struct setting_value *value, struct buf *error)
+    __attribute__((warn_unused_result));
+void setting_value_free(struct setting_value *value);
+
+/* All settings as they hold at one place (system, or one domain), inherited ones filled in. */
+struct policy {
+    struct setting_value value[SETTING_COUNT]; /* memory of inherited ones belongs to the parent */
+};
+
+/* A domain that this gateway takes mail for. */
+struct domain {
+    struct str name;          /* lower case, A-label form */
+    struct policy policy;
+    uint64_t data_fingerprint; /* equal where all settings that decide at DATA are equal */
+};
+
+struct settings; /* the snapshot */
+
+/* Built by a loader, in this order: new, set…, domain, set…, finish. Then immutable. */
+struct settings *settings_new(void);
+bool settings_set(struct settings *s, struct domain *domain_or_null, enum setting id, struct setting_value *take);
+struct domain *settings_add_domain(struct settings *s, struct str name); /* NULL: already there, or out of memory */
+bool settings_finish(struct settings *s, struct buf *error); /* inherits, cross-checks; false with the reason */
+
+/* Reference counting: a holder keeps what it took until it gives it back. */
+struct settings *settings_ref(struct settings *s);
+void settings_unref(struct settings *s);
+
+const struct policy *settings_system(const struct settings *s);
+const struct domain *settings_domain(const struct settings *s, struct str name); /* any case; NULL: not ours */
+size_t settings_domain_count(const struct settings *s);
+const struct domain *settings_domain_at(const struct settings *s, size_t i);
+
+/* Reading. The type must be the row's. */
+int64_t setting_number(const struct policy *p, enum setting s);  /* INT, SIZE, DURATION (ms) */
+bool setting_flag(const struct policy *p, enum setting s);       /* BOOL */
+enum action setting_action(const struct policy *p, enum setting s);
+const char *setting_text(const struct policy *p, enum setting s); /* TEXT, CHOICE; never NULL */
+const struct setting_list *setting_list(const struct policy *p, enum setting s);
+const struct networks *setting_networks(const struct policy *p, enum setting s);
+/* Is S one of the settings whose value decides on a message after DATA? Then it is in data_fingerprint. */
+bool setting_decides_at_data(enum setting s);
+
+/* The current snapshot, swapped atomically on reload. */
+struct settings_holder;
+struct settings_holder *settings_holder_new(struct settings *take);
+struct settings *settings_take(struct settings_holder *h); /* referenced: settings_unref() when done */
+void settings_swap(struct settings_holder *h, struct settings *take);
+void settings_holder_free(struct settings_holder **h);
+
+#endif

@@ -1,0 +1,50 @@
+/*
+ * dns.h: questions to the DNS, with a deadline each. Two sources behind one interface: c-ares in a thread of its
+ * own, or a zone file (demo, tests, simulation). dns_start() early, dns_wait() where the answer is used.
+ * Questions that are the same at the same time are asked once. Answers are kept for their TTL (bounded).
+ */
+#ifndef NET_DNS_H
+#define NET_DNS_H
+
+#include "base/buf.h"
+#include "net/ip.h"
+
+enum dns_type { DNS_A = 1, DNS_NS = 2, DNS_CNAME = 5, DNS_SOA = 6, DNS_PTR = 12, DNS_MX = 15, DNS_TXT = 16, DNS_AAAA = 28 };
+
+enum dns_status {
+    DNS_OK,        /* at least one record */
+    DNS_NO_DATA,   /* the name exists, the type does not */
+    DNS_NO_NAME,   /* NXDOMAIN */
+    DNS_FAILED,    /* SERVFAIL, timeout, malformed answer: nothing is known, try later */
+};
+
+struct dns_record {
+    uint32_t ttl;
+    uint16_t preference;   /* MX */
+    struct ip ip;          /* A, AAAA */
+    struct str data;       /* MX, PTR, CNAME, NS: name, lower case, no final dot ("" is the root: null MX); TXT: joined bytes */
+};
+
+struct dns_answer {
+    enum dns_status status;
+    bool authentic;        /* AD bit from a trusted resolver */
+    struct dns_record *at;
+    size_t count;
+};
+
+struct dns;
+struct dns_question; /* in flight or answered */
+
+/* RESOLVERS: "address[:port]" entries, none: the system's. NULL with the reason in ERROR. */
+struct dns *dns_new_resolver(const char *const *resolvers, size_t count, int64_t timeout_ms, struct buf *error);
+/* The zone file: "name [ttl] [IN] TYPE data" a line, ';' comments, $ORIGIN and $TTL; names are absolute unless $ORIGIN is set;
+ * TYPE "TIMEOUT" makes every question for that name fail. Error says file:line. */
+struct dns *dns_new_zone_file(const char *path, struct buf *error);
+void dns_free(struct dns **d);
+
+struct dns_question *dns_start(struct dns *d, struct str name, enum dns_type type); /* never NULL but out of memory */
+/* Waits until answered or the question's deadline. The answer lives until dns_done(). NULL question: DNS_FAILED. */
+const struct dns_answer *dns_wait(struct dns_question *q);
+void dns_done(struct dns_question **q);
+
+#endif

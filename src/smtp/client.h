@@ -1,0 +1,85 @@
+/*
+ * client.h: an SMTP or LMTP client over one connection, linear and blocking with deadlines; used by courier,
+ * cut-through, callouts and tests. Pipelines where the server offers it (RFC 2920). One thread at a time.
+ */
+#ifndef SMTP_CLIENT_H
+#define SMTP_CLIENT_H
+
+#include "net/stream.h"
+#include "net/tls.h"
+#include "smtp/command.h"
+#include "smtp/reply.h"
+
+struct smtp_caps {
+    bool esmtp, pipelining, eightbitmime, smtputf8, dsn, starttls, chunking, binarymime, requiretls, enhanced_status, size_known;
+    uint64_t size;         /* 0: no limit said */
+    uint32_t rcpt_max, mail_max; /* LIMITS (RFC 9422); 0: not said */
+};
+
+enum client_result {
+    CLIENT_OK,        /* the server answered; look at the reply's code */
+    CLIENT_TIMEOUT,
+    CLIENT_LOST,      /* closed or reset */
+    CLIENT_MALFORMED, /* the server's reply was not SMTP */
+    CLIENT_TLS_FAILED
+};
+
+struct smtp_client {
+    struct stream stream;
+    struct smtp_caps caps;
+    struct smtp_reply reply;   /* the last one */
+    bool is_lmtp;
+    bool used_tls;
+    char tls[128];             /* tls_describe(), "" in plaintext */
+    unsigned messages;         /* sent over this connection */
+    int64_t reply_ms;          /* time-outs, set by the owner after init */
+    int64_t final_reply_ms;
+};
+
+struct smtp_client_options {
+    const char *helo;           /* our name */
+    bool lmtp;
+    enum { CLIENT_TLS_NONE, CLIENT_TLS_MAY, CLIENT_TLS_MUST } tls;
+    const char *tls_host;       /* SNI, and checked when verify */
+    bool verify;
+    struct tls_client *context;
+    int64_t reply_ms, final_reply_ms;
+};
+
+/* Takes FD (connected); reads the banner, greets, starts TLS by OPTIONS, greets again. On anything but CLIENT_OK the connection is
+ * dead and closed. On CLIENT_OK with reply.code >= 400 the server turned us away. */
+enum client_result smtp_client_open(struct smtp_client *c, int fd, const struct smtp_client_options *options) __attribute__((warn_unused_result));
+void smtp_client_quit(struct smtp_client *c);  /* QUIT without waiting long, closes */
+void smtp_client_close(struct smtp_client *c); /* closes at once */
+bool smtp_client_is_alive(struct smtp_client *c); /* idle and still open: nothing to read, no EOF */
+
+struct smtp_client_recipient {
+    const struct rcpt_args *args;
+    struct smtp_reply reply;   /* to RCPT; then, where accepted, to the message (for LMTP each its own) */
+    bool answered;             /* reply is meaningful */
+    bool accepted_rcpt;
+};
+
+struct smtp_client_message {
+    const struct mail_args *mail;
+    struct smtp_client_recipient *rcpts;
+    size_t rcpt_count;
+    struct str body[4];        /* pieces, sent in order: added header first; CR LF or LF lines */
+    size_t body_count;
+    bool is_8bit;              /* body holds octets above 127 */
+};
+
+/*
+ * One transaction. Only parameters that the server's EHLO offers are sent. Every recipient gets its reply. With no accepted recipient nothing
+ * is sent (RSET instead). On results other than CLIENT_OK the connection is closed and recipients without a reply have answered == false;
+ * *SENT_FINAL tells whether the final dot had been sent (then a loss leaves the outcome in doubt: try again, RFC 1047).
+ */
+enum client_result smtp_client_send(struct smtp_client *c, struct smtp_client_message *m, bool *sent_final) __attribute__((warn_unused_result));
+
+/* The same in two steps for cut-through: MAIL and one RCPT at a time, then the body. Each reply is in c->reply. */
+enum client_result smtp_client_mail(struct smtp_client *c, const struct mail_args *mail) __attribute__((warn_unused_result));
+enum client_result smtp_client_rcpt(struct smtp_client *c, const struct rcpt_args *rcpt) __attribute__((warn_unused_result));
+enum client_result smtp_client_body(struct smtp_client *c, const struct str *pieces, size_t count) __attribute__((warn_unused_result));
+enum client_result smtp_client_rset(struct smtp_client *c) __attribute__((warn_unused_result));
+
+#endif
