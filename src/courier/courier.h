@@ -1,0 +1,69 @@
+/*
+ * courier.h: takes accepted messages to their next hop: routes, connections, retries, reports. One worker per delivery in progress,
+ * linear SMTP client code. Deliveries wait in per-destination queues; each destination has its own adaptive concurrency.
+ */
+#ifndef COURIER_COURIER_H
+#define COURIER_COURIER_H
+
+#include "catalog/settings.h"
+#include "net/dns.h"
+#include "net/tls.h"
+#include "smtp/client.h"
+#include "spool/spool.h"
+#include "store/event_log.h"
+
+struct courier;
+
+struct courier_parts { /* borrowed, must outlive the courier */
+    struct settings_holder *settings;
+    struct dns *dns;
+    struct tls_client *tls;
+    struct spool *spool;
+    struct event_log *log;
+};
+
+/* Made before the spool is opened (spool's ACCEPTED is courier_accept). parts->spool may be NULL until courier_start(). */
+struct courier *courier_new(const struct courier_parts *parts, unsigned workers);
+bool courier_start(struct courier *c, struct spool *spool); /* loads what is queued, starts the workers */
+/* Finishes attempts under way until DEADLINE_MS (clock_mono_ms), then cuts them off; nothing is lost, all is in the spool. */
+void courier_stop(struct courier *c, int64_t deadline_ms);
+void courier_free(struct courier **c);
+/* In-memory hand-off from the spool's writer thread; never blocks. ARG is the courier. */
+void courier_accept(void *arg, struct spool_message *m);
+void courier_clock_turned(struct courier *c); /* looks at all due times again */
+
+/* A route of a domain, or of a domain that is not ours (MX). */
+struct route {
+    bool lmtp;
+    bool by_mx;             /* host is the domain whose MX decides */
+    char host[256];         /* name, address, or path of a UNIX socket (begins with /) */
+    uint16_t port;
+};
+enum { ROUTES_MAX = 16 };
+bool route_parse(struct str text, struct str domain, struct route *out) __attribute__((warn_unused_result));
+
+/* A host to try, in order. */
+struct hop {
+    struct endpoint endpoint;
+    char host[256];
+    char unix_path[108];
+    bool lmtp;
+};
+enum { HOPS_MAX = 64 };
+enum resolve_result {
+    RESOLVE_OK,
+    RESOLVE_NO_DOMAIN, /* NXDOMAIN, or no MX and no address: 512 */
+    RESOLVE_NULL_MX,   /* RFC 7505: 521 */
+    RESOLVE_LOOP,      /* the best MX is ourselves (RFC 5321 §5.1) */
+    RESOLVE_TEMPORARY  /* DNS failed: try later */
+};
+/* All hops for DOMAIN under POLICY (its routes when it is ours, else MX), equal preferences shuffled, IPv6 and IPv4 interleaved. */
+enum resolve_result route_resolve(struct dns *dns, const struct settings *settings, struct str domain, struct hop *hops, size_t *count);
+
+/* Cut-through: connects to the first hop that answers, for the gate. NULL when none did (then the message is queued as usual). */
+struct smtp_client *courier_open(struct courier *c, const struct settings *settings, struct str domain, int64_t deadline_ms, char *host, size_t host_size);
+void courier_close_client(struct smtp_client **client);
+
+/* Control verbs, for `postern queue`: see courier/control.h. */
+
+#endif

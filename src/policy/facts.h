@@ -1,0 +1,38 @@
+/*
+ * facts.h: what is known about a client, its session, the envelope and the message. Filled by gate and by
+ * scan's report; read by checks. Strings are borrowed from the session for the call.
+ */
+#ifndef POLICY_FACTS_H
+#define POLICY_FACTS_H
+
+#include "catalog/settings.h"
+#include "mail/address.h"
+#include "scan/report.h"
+
+enum service { SERVICE_MX, SERVICE_SUBMISSION /* 587 */, SERVICE_SUBMISSIONS /* 465 */ };
+
+struct client_facts {
+    enum service service;
+    struct endpoint peer;     /* the client, after PROXY or XCLIENT */
+    struct str helo;          /* as said; "" before HELO */
+    bool esmtp;
+    bool tls;
+    bool is_trusted_sender;   /* may send outgoing mail: submission_networks (later: AUTH) */
+};
+
+struct envelope_facts {
+    const struct address *sender;
+    const struct address *recipient;
+    const struct domain *domain;       /* recipient's, NULL: not ours */
+    size_t recipients_before;          /* accepted ones in this transaction */
+    bool smtputf8;
+};
+
+struct message_facts {
+    uint64_t size;
+    bool smtputf8;
+    int64_t now_ms;                    /* wall clock */
+    const struct scan_report *report;
+};
+
+#endif

@@ -1,0 +1,55 @@
+/*
+ * event_log.h: the message log. One event per recipient with its findings: JSON lines, journald fields, and a text profile shaped like Postfix's
+ * (pflogsumm counts it right; the page's address stands in a field of its own). Written by a thread of its own from a bounded queue:
+ * when that is full the caller waits, so no event is lost while the process lives.
+ */
+#ifndef STORE_EVENT_LOG_H
+#define STORE_EVENT_LOG_H
+
+#include "catalog/reason.h"
+#include "net/ip.h"
+#include "policy/finding.h"
+
+struct event_log;
+
+enum event_kind {
+    EVENT_CONNECT_REFUSED, /* no recipient: limits at connect, PIPELINED_TOO_EARLY */
+    EVENT_REFUSED,         /* status rejected (5xx) or deferred by us (4xx: not-accepted / delayed) */
+    EVENT_ACCEPTED,        /* queued */
+    EVENT_DELIVERED, EVENT_DEFERRED /* by the next hop */, EVENT_BOUNCED, EVENT_EXPIRED, EVENT_FROZEN, EVENT_DELAY_NOTICE,
+    EVENT_REMOVED, EVENT_HELD, EVENT_RELEASED /* by the operator */,
+    EVENT_INCOMPLETE       /* a transaction ended without a message: QUIT, lost connection */
+};
+
+struct event { /* all borrowed for the call */
+    enum event_kind kind;
+    int64_t wall_ms;
+    struct str reference;        /* of the message, or of the refusal */
+    struct str service;          /* "mx", "submission", "submissions" */
+    struct ip client_ip;
+    uint16_t client_port;
+    struct str helo, tls;        /* tls: tls_describe() or "" */
+    struct str sender, recipient, domain;
+    struct str subject, from, message_id;
+    uint64_t size;
+    size_t recipient_count;
+    enum reason reason;          /* that decided; REASON_NONE */
+    struct str reply;            /* ours, for refusals: without CR LF */
+    struct str why;              /* address of the page; "" */
+    const struct findings *findings; /* all of them, may be NULL */
+    const char *action;
+    /* delivery */
+    struct str host, remote_reply;
+    uint32_t attempts;
+    int64_t next_try_ms, delay_ms; /* delay: since received */
+    struct str dsn;              /* enhanced status */
+};
+
+/* Paths may be "": off. NULL with the reason in ERROR. HOST_NAME and the process id stand in the text lines. */
+struct event_log *event_log_open(const char *json_path, const char *text_path, bool journal, const char *host_name, struct buf *error);
+void event_log_reopen(struct event_log *l); /* after logrotate; asynchronous */
+void event_log_close(struct event_log **l); /* writes what waits */
+void event_log_add(struct event_log *l, const struct event *e);
+void event_log_flush(struct event_log *l);  /* waits until written */
+
+#endif
