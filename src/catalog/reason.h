@@ -30,7 +30,6 @@ enum action {
     ACTION_DEFER, ACTION_BOUNCE, ACTION_DELAY, ACTION_DELIVER, ACTION_NONE
 };
 
-enum setting; /* catalog/settings.h */
 
 struct reason_row {
     const char *id;       /* "SPF_FAILURE", in logs */

@@ -1,0 +1,203 @@
+/*
+ * cmd_rcpt.c: RCPT TO, the last cheap place to say no. What was found at connect, HELO and MAIL is answered here, so that every
+ * refused attempt is logged under a recipient.
+ */
+#include "gate/cut_through.h"
+#include "gate/session.h"
+
+#include "policy/policy.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { HOUR_MS = 3600 * 1000 };
+
+static enum session_next refuse_arguments(struct session *s, enum args_result result, const char *why)
+{
+    switch (result) {
+    case ARGS_ADDRESS:
+        return answer_detail(s, REASON_BAD_RECIPIENT_SYNTAX, why);
+    case ARGS_NEEDS_SMTPUTF8:
+        return answer(s, REASON_NEEDS_SMTPUTF8);
+    case ARGS_PARAMETER:
+        return answer_detail(s, REASON_BAD_MAIL_PARAMETER, why);
+    default:
+        return answer_detail(s, REASON_BAD_ARGUMENTS, why ? why : "RCPT TO:<address> is needed");
+    }
+}
+
+static const struct policy *policy_of(const struct session *s, const struct recipient *r)
+{
+    return r->domain ? &r->domain->policy : settings_system(s->tx->runtime->settings);
+}
+
+static bool counts_as_invalid(enum reason r)
+{
+    return r == REASON_DESTINATION_UNKNOWN || r == REASON_DESTINATION_REFUSED || r == REASON_RELAY_DENIED ||
+           r == REASON_RESTRICTED_CHARACTERS || r == REASON_BLOCKED_RECIPIENT;
+}
+
+/* Somebody who tries addresses: 10 in a session, 100 an hour from one address. */
+static bool tried_too_many(struct session *s, enum reason r)
+{
+    const struct policy *p = session_policy(s);
+    struct ip key = ip_limit_key(&s->client.peer.ip);
+    int64_t most = setting_number(p, SETTING_max_invalid_recipients);
+    int64_t hourly = setting_number(p, SETTING_max_invalid_recipients_per_hour);
+
+    if (!counts_as_invalid(r) || (s->ip_skips & SKIP_RATE) || s->client.is_trusted_sender)
+        return false;
+    s->invalid_recipients++;
+    uint64_t hour = counter_add(s->gate->parts.counters, COUNTER_INVALID_RECIPIENTS, &key, sizeof key, 1, HOUR_MS);
+    return (most && s->invalid_recipients > most) || (hourly && hour > (uint64_t)hourly);
+}
+
+static enum session_next refuse(struct session *s, const struct recipient *r, const struct finding *by, const struct findings *all)
+{
+    char reference[REFERENCE_LEN + 1];
+
+    random_reference(reference);
+    if (tried_too_many(s, by->reason)) {
+        struct finding f = finding_make(REASON_TOO_MANY_INVALID_RECIPIENTS, "%s", by->evidence);
+        event_refused(s, &f, reference, &r->args.recipient, all, NULL);
+        answer_finding(s, &f, reference);
+        s->closing = true;
+        return answer(s, REASON_TOO_MANY_ERRORS);
+    }
+    event_refused(s, by, reference, &r->args.recipient, all, NULL);
+    return answer_finding(s, by, reference);
+}
+
+/* What this recipient needs of the transaction as such. */
+static struct finding check_transaction(struct session *s, const struct recipient *r)
+{
+    const struct policy *p = policy_of(s, r);
+    const struct transaction *tx = s->tx;
+
+    if (!s->client.tls && setting_flag(p, SETTING_require_tls))
+        return finding_make(REASON_TLS_REQUIRED, "%s", "");
+    return check_message_size(tx->mail.size, p);
+}
+
+static uint64_t fingerprint(const struct recipient *r)
+{
+    return (r->domain ? r->domain->data_fingerprint : 0) ^ (r->allowed ? 0x9e3779b97f4a7c15U : 0) ^ (r->role ? 0xc2b2ae3d27d4eb4fU : 0);
+}
+
+/*
+ * One answer to DATA holds for all recipients. Where another recipient's settings could want another answer, this one is asked for
+ * again in a transaction of its own; most servers do that at once. (Splitting within one message needs the quarantine.)
+ */
+static struct finding check_same_settings(const struct session *s, const struct recipient *r)
+{
+    if (s->tx->count == 0 || s->tx->fingerprint == fingerprint(r))
+        return finding_none();
+    return finding_make(REASON_RETRY_PER_RECIPIENT, "%s", "");
+}
+
+static struct finding check_bounce_rate(struct session *s, const struct recipient *r)
+{
+    int64_t most = setting_number(policy_of(s, r), SETTING_max_bounces_per_hour);
+
+    if (!most || !r->domain || !address_is_null(&s->tx->mail.sender))
+        return finding_none();
+    uint64_t count = counter_add(s->gate->parts.counters, COUNTER_BOUNCES, r->domain->name.at, r->domain->name.len, 1, HOUR_MS);
+    return count > (uint64_t)most ? finding_make(REASON_BOUNCE_LIMIT, "%s", "") : finding_none();
+}
+
+/* Everything about this recipient in the order of the specification; the first finding that decides wins. */
+static struct verdict judge(struct session *s, struct recipient *r, struct findings *found)
+{
+    const struct policy *p = policy_of(s, r);
+    struct envelope_facts e = {.sender = &s->tx->mail.sender, .recipient = &r->args.recipient, .domain = r->domain,
+                               .recipients_before = s->tx->count, .smtputf8 = s->tx->mail.smtputf8};
+
+    stage_recipient(&s->client, &e, str_from(s->runtime->host), p, s->tx->runtime->lists, found);
+    struct verdict v = verdict_decide(found, p, r->allowed, r->role);
+    if (v.action >= ACTION_REFUSE)
+        return v;
+    struct finding (*const more[])(struct session *, const struct recipient *) = {check_transaction, check_bounce_rate};
+    for (size_t i = 0; i < sizeof more / sizeof *more; i++) {
+        struct finding f = more[i](s, r);
+        findings_add(found, &f);
+    }
+    struct finding f = check_same_settings(s, r);
+    findings_add(found, &f);
+    v = verdict_decide(found, p, r->allowed, r->role);
+    if (v.action >= ACTION_REFUSE)
+        return v;
+    f = cut_through_rcpt(s, r); /* the dearest question comes last */
+    findings_add(found, &f);
+    return verdict_decide(found, p, r->allowed, r->role);
+}
+
+static bool add_recipient(struct transaction *tx, struct recipient *take)
+{
+    if (tx->count == tx->room) {
+        size_t room = tx->room ? tx->room * 2 : 4;
+        struct recipient **at = realloc(tx->recipients, room * sizeof *at);
+        if (!at)
+            return false;
+        tx->recipients = at;
+        tx->room = room;
+    }
+    tx->recipients[tx->count++] = take;
+    return true;
+}
+
+static enum session_next take_recipient(struct session *s, struct recipient *r, const struct findings *found)
+{
+    uint64_t limit = (uint64_t)setting_number(policy_of(s, r), SETTING_max_message_size);
+
+    if (found->count) {
+        r->findings = malloc(sizeof *r->findings);
+        if (r->findings)
+            *r->findings = *found;
+    }
+    if (s->tx->count == 0)
+        s->tx->fingerprint = fingerprint(r);
+    if ((found->count && !r->findings) || !add_recipient(s->tx, r)) {
+        free(r->findings);
+        free(r);
+        return answer(s, REASON_INTERNAL_ERROR);
+    }
+    if (limit < s->tx->size_limit)
+        s->tx->size_limit = limit;
+    return answer(s, REASON_RECIPIENT_OK);
+}
+
+enum session_next cmd_rcpt(struct session *s, struct str args)
+{
+    const char *why = NULL;
+    struct findings found = {0};
+    struct offered offered = session_offered(s);
+
+    if (!s->tx)
+        return answer_detail(s, REASON_BAD_SEQUENCE, "MAIL comes first");
+    if (s->tx->chunked)
+        return answer_detail(s, REASON_BAD_SEQUENCE, "BDAT has begun");
+    if (s->tx->count >= (size_t)setting_number(session_policy(s), SETTING_max_recipients))
+        return answer(s, REASON_TOO_MANY_RECIPIENTS);
+    struct recipient *r = calloc(1, sizeof *r);
+    if (!r)
+        return answer(s, REASON_INTERNAL_ERROR);
+    enum args_result result = rcpt_args_parse(args, &offered, s->tx->mail.smtputf8, &r->args, &why);
+    if (result != ARGS_OK) {
+        free(r);
+        return refuse_arguments(s, result, why);
+    }
+    struct str domain = address_domain(&r->args.recipient);
+    if (!domain.len)
+        domain = str_from(s->runtime->host); /* <postmaster> alone is ours (RFC 5321 §4.5.1) */
+    r->domain = settings_domain(s->tx->runtime->settings, domain);
+    r->role = address_is_role(&r->args.recipient);
+    r->allowed = lists_sender_allowed(s->tx->runtime->lists, &s->tx->mail.sender, domain, false, NULL) ||
+                 lists_recipient_allowed(s->tx->runtime->lists, &r->args.recipient, NULL);
+    struct verdict v = judge(s, r, &found);
+    if (v.action >= ACTION_REFUSE) {
+        enum session_next next = refuse(s, r, v.by, &found);
+        free(r);
+        return next;
+    }
+    return take_recipient(s, r, &found);
+}

@@ -1,0 +1,97 @@
+/* events.c: what happened in a session, as rows of the message log. */
+#include "gate/session.h"
+
+#include "base/clock.h"
+
+static const char *service_name(enum service service)
+{
+    static const char *const names[] = {[SERVICE_MX] = "mx", [SERVICE_SUBMISSION] = "submission", [SERVICE_SUBMISSIONS] = "submissions"};
+    return names[service];
+}
+
+/* TLS is described into TLS, which must outlive the event. */
+static struct event event_of(const struct session *s, enum event_kind kind, char *tls, size_t size)
+{
+    tls_describe(s->stream.ssl, tls, size);
+    struct event e = {
+        .kind = kind,
+        .wall_ms = clock_wall_ms(),
+        .service = str_from(service_name(s->service)),
+        .client_ip = s->client.peer.ip,
+        .client_port = s->client.peer.port,
+        .helo = s->client.helo,
+        .tls = str_from(tls),
+    };
+    if (s->tx) {
+        e.reference = str_from(s->tx->reference);
+        e.sender = address_text(&s->tx->mail.sender);
+        e.recipient_count = s->tx->count;
+        e.size = s->tx->body ? blob_size(s->tx->body) : s->tx->mail.size;
+    }
+    return e;
+}
+
+static void add_recipient(struct event *e, const struct address *recipient)
+{
+    if (!recipient)
+        return;
+    e->recipient = address_text(recipient);
+    e->domain = address_domain(recipient);
+}
+
+static void add_report(struct event *e, const struct scan_report *report)
+{
+    if (!report)
+        return;
+    e->subject = str_from(report->subject);
+    e->from = str_from(report->from);
+    e->message_id = str_from(report->message_id);
+}
+
+void event_refused(struct session *s, const struct finding *f, const char *reference, const struct address *recipient,
+                   const struct findings *all, const struct scan_report *report)
+{
+    char tls[128];
+    struct buf text = buf_make(4096), why = buf_make(512);
+    enum event_kind kind = recipient || s->tx ? EVENT_REFUSED : EVENT_CONNECT_REFUSED;
+    struct event e = event_of(s, kind, tls, sizeof tls);
+    const struct reason_row *row = reason_row(f->reason);
+
+    e.reference = str_from(reference);
+    add_recipient(&e, recipient);
+    add_report(&e, report);
+    e.reason = f->reason;
+    e.findings = all;
+    e.action = action_name(row->kind == REASON_KIND_TEMPORARY ? ACTION_DEFER : ACTION_REFUSE);
+    answer_text(s, f, reference, &text);
+    e.reply = str_trim(buf_str(&text));
+    buf_addf(&why, "%s/%s/%s", s->runtime->why_url, row->slug, reference);
+    e.why = row->kind == REASON_KIND_PROTOCOL ? str_n(NULL, 0) : buf_str(&why);
+    event_log_add(s->gate->parts.log, &e);
+    buf_free(&text);
+    buf_free(&why);
+}
+
+void event_accepted(struct session *s, const struct recipient *r, const struct findings *all, const struct scan_report *report)
+{
+    char tls[128];
+    struct event e = event_of(s, EVENT_ACCEPTED, tls, sizeof tls);
+
+    add_recipient(&e, &r->args.recipient);
+    add_report(&e, report);
+    e.findings = all;
+    e.action = action_name(ACTION_DELIVER);
+    event_log_add(s->gate->parts.log, &e);
+}
+
+void event_incomplete(struct session *s)
+{
+    char tls[128];
+
+    for (size_t i = 0; i < s->tx->count; i++) {
+        struct event e = event_of(s, EVENT_INCOMPLETE, tls, sizeof tls);
+        add_recipient(&e, &s->tx->recipients[i]->args.recipient);
+        e.findings = s->tx->recipients[i]->findings;
+        event_log_add(s->gate->parts.log, &e);
+    }
+}

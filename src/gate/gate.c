@@ -1,0 +1,193 @@
+/* gate.c: what all sessions share, and the listeners. */
+#include "gate/gate.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "gate/session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { ACCEPTS_AT_ONCE = 16, ACCEPT_PAUSE_MS = 200 };
+
+struct listener {
+    struct waiter_item item;
+    struct gate *gate;
+    enum service service;
+    int fd;
+};
+
+struct gate_runtime *gate_runtime_new(struct settings *take, struct tls_server *take_tls, struct buf *error)
+{
+    struct gate_runtime *r = calloc(1, sizeof *r);
+    const struct policy *p = settings_system(take);
+
+    if (!r) {
+        buf_add_text(error, "out of memory");
+        goto fail;
+    }
+    r->lists = lists_load(setting_text(p, SETTING_lists_directory), error);
+    if (!r->lists)
+        goto fail;
+    if (!str_copy(r->host, sizeof r->host, str_from(setting_text(p, SETTING_host_name))) || !r->host[0])
+        if (gethostname(r->host, sizeof r->host - 1) < 0)
+            r->host[0] = '\0';
+    const char *why = setting_text(p, SETTING_why_url);
+    int n = *why ? snprintf(r->why_url, sizeof r->why_url, "%s", why)
+                 : snprintf(r->why_url, sizeof r->why_url, "https://%s/why", r->host);
+    if (n < 0 || (size_t)n >= sizeof r->why_url) {
+        buf_add_text(error, "why_url is too long");
+        goto fail;
+    }
+    atomic_init(&r->refs, 1);
+    r->settings = take;
+    r->tls = take_tls;
+    r->tls_configured = setting_list(p, SETTING_tls_certificates)->count > 0;
+    return r;
+fail:
+    if (r)
+        lists_free(&r->lists);
+    free(r);
+    settings_unref(take);
+    if (take_tls)
+        tls_server_unref(take_tls);
+    return NULL;
+}
+
+struct gate_runtime *gate_runtime_ref(struct gate_runtime *r)
+{
+    atomic_fetch_add_explicit(&r->refs, 1, memory_order_relaxed);
+    return r;
+}
+
+void gate_runtime_unref(struct gate_runtime *r)
+{
+    if (!r || atomic_fetch_sub_explicit(&r->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    settings_unref(r->settings);
+    lists_free(&r->lists);
+    if (r->tls)
+        tls_server_unref(r->tls);
+    free(r);
+}
+
+struct gate *gate_new(const struct gate_parts *parts, struct gate_runtime *take)
+{
+    struct gate *g = calloc(1, sizeof *g);
+
+    if (!g) {
+        gate_runtime_unref(take);
+        return NULL;
+    }
+    g->parts = *parts;
+    g->runtime = take;
+    g->spool_directory = setting_text(settings_system(take->settings), SETTING_spool_directory);
+    char *copy = strdup(g->spool_directory); /* the settings it came from may be swapped away */
+    if (!copy) {
+        gate_runtime_unref(take);
+        free(g);
+        return NULL;
+    }
+    g->spool_directory = copy;
+    pthread_mutex_init(&g->lock, NULL);
+    return g;
+}
+
+void gate_swap(struct gate *g, struct gate_runtime *take)
+{
+    pthread_mutex_lock(&g->lock);
+    struct gate_runtime *old = g->runtime;
+    g->runtime = take;
+    pthread_mutex_unlock(&g->lock);
+    gate_runtime_unref(old);
+}
+
+struct gate_runtime *gate_take(struct gate *g)
+{
+    pthread_mutex_lock(&g->lock);
+    struct gate_runtime *r = gate_runtime_ref(g->runtime);
+    pthread_mutex_unlock(&g->lock);
+    return r;
+}
+
+static void close_listener(struct listener *l)
+{
+    waiter_remove(&l->item);
+    close(l->fd);
+    free(l);
+}
+
+static void listener_run(struct waiter_item *item, enum wake why)
+{
+    struct listener *l = container_of(item, struct listener, item);
+    int64_t deadline_ms = INT64_MAX;
+    short events = POLLIN;
+
+    if (why == WAKE_STOP || atomic_load(&l->gate->stopping)) {
+        close_listener(l);
+        return;
+    }
+    for (int i = 0; why == WAKE_READY && i < ACCEPTS_AT_ONCE; i++) {
+        struct sockaddr_storage sa;
+        socklen_t len = sizeof sa;
+        int fd = accept4(l->fd, (struct sockaddr *)&sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            struct endpoint peer;
+            peer.ip = ip_from_sockaddr((struct sockaddr *)&sa, &peer.port);
+            session_start(l->gate, fd, l->service, &peer);
+            continue;
+        }
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            /* the kernel keeps them in the backlog; asking again at once would only burn time */
+            events = 0;
+            deadline_ms = clock_mono_ms() + ACCEPT_PAUSE_MS;
+        }
+        if (errno == EAGAIN || errno == EWOULDBLOCK || events == 0)
+            break;
+    }
+    waiter_arm(&l->item, events, deadline_ms);
+}
+
+bool gate_listen(struct gate *g, int fd, enum service service)
+{
+    struct listener *l = calloc(1, sizeof *l);
+
+    if (!l) {
+        close(fd);
+        return false;
+    }
+    l->gate = g;
+    l->service = service;
+    l->fd = fd;
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 || !waiter_add(g->parts.waiter, &l->item, fd, listener_run)) {
+        log_error("listener: %s", strerror(errno));
+        close(fd);
+        free(l);
+        return false;
+    }
+    waiter_arm(&l->item, POLLIN, INT64_MAX);
+    return true;
+}
+
+void gate_stop(struct gate *g)
+{
+    atomic_store(&g->stopping, true);
+}
+
+void gate_free(struct gate **g)
+{
+    if (!*g)
+        return;
+    gate_runtime_unref((*g)->runtime);
+    pthread_mutex_destroy(&(*g)->lock);
+    free((void *)(uintptr_t)(*g)->spool_directory);
+    free(*g);
+    *g = NULL;
+}

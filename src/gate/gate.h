@@ -1,0 +1,66 @@
+/*
+ * gate.h: the SMTP server: listeners, sessions, and what they share. A session belongs to one thread at a time
+ * (net/waiter.h); what is shared is either immutable and reference counted (the runtime) or locks inside.
+ */
+#ifndef GATE_GATE_H
+#define GATE_GATE_H
+
+#include "base/process.h"
+#include "catalog/settings.h"
+#include "courier/courier.h"
+#include "net/tls.h"
+#include "net/waiter.h"
+#include "policy/facts.h"
+#include "policy/lists.h"
+#include "scan/scan.h"
+#include "spool/spool.h"
+#include "store/counters.h"
+#include "store/event_log.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* What a reload exchanges as a whole. Sessions take it at connect and anew at each MAIL. */
+struct gate_runtime {
+    atomic_uint refs;
+    struct settings *settings; /* owned reference */
+    struct lists *lists;       /* owned */
+    struct tls_server *tls;    /* owned reference; NULL: none could be loaded, or none is set */
+    bool tls_configured;
+    char host[256];            /* our name */
+    char why_url[160];
+};
+
+/* NULL with the reason in ERROR. TLS may be NULL; both references are taken. */
+struct gate_runtime *gate_runtime_new(struct settings *take, struct tls_server *take_tls, struct buf *error);
+struct gate_runtime *gate_runtime_ref(struct gate_runtime *r);
+void gate_runtime_unref(struct gate_runtime *r);
+
+struct gate_parts { /* borrowed, must outlive the gate */
+    struct waiter *waiter;
+    struct spool *spool;
+    struct scan_pool *scan;
+    struct event_log *log;
+    struct courier *courier;
+    struct counters *counters;
+};
+
+struct gate {
+    struct gate_parts parts;
+    pthread_mutex_t lock; /* guards `runtime` */
+    struct gate_runtime *runtime;
+    atomic_uint sessions;
+    atomic_bool stopping;
+    _Atomic uint64_t accepted_messages, given[REASON_COUNT]; /* answers by reason */
+    const char *spool_directory; /* owned */
+};
+
+struct gate *gate_new(const struct gate_parts *parts, struct gate_runtime *take);
+void gate_swap(struct gate *g, struct gate_runtime *take);
+struct gate_runtime *gate_take(struct gate *g); /* referenced */
+/* Serves connections from FD (taken). */
+bool gate_listen(struct gate *g, int fd, enum service service) __attribute__((warn_unused_result));
+void gate_stop(struct gate *g); /* no new connections; sessions are told by the waiter's drain */
+void gate_free(struct gate **g);
+
+#endif

@@ -1,0 +1,424 @@
+/*
+ * session.c: the life of a session between the waiter and the commands. Each wake-up reads what is there, runs the commands that
+ * are complete, says what they answered, and parks the session again. Nothing here waits for the client.
+ */
+#include "gate/session.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "gate/cut_through.h"
+#include "net/proxy_protocol.h"
+
+#include <errno.h>
+#include <openssl/ssl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { LINGER_MS = 5000, LINGER_BYTES = 4 * 1024 * 1024, HANDSHAKE_MS = 60000, PROXY_MS = 10000, PROXY_AGAIN_MS = 100, PROXY_PEEK = 4096, POLITE_MS = 24 * 3600 * 1000 };
+
+static void session_run(struct waiter_item *item, enum wake why);
+static void finish_turn(struct session *s, enum session_next next, enum stream_state sent);
+
+const struct policy *session_policy(const struct session *s)
+{
+    return settings_system(s->runtime->settings);
+}
+
+void session_reset_transaction(struct session *s)
+{
+    struct transaction *tx = s->tx;
+
+    if (!tx)
+        return;
+    s->tx = NULL;
+    cut_through_free(&tx->cut);
+    for (size_t i = 0; i < tx->count; i++) {
+        free(tx->recipients[i]->findings);
+        free(tx->recipients[i]);
+    }
+    free(tx->recipients);
+    blob_unref(tx->body);
+    gate_runtime_unref(tx->runtime);
+    free(tx);
+}
+
+static void session_free(struct session *s)
+{
+    if (s->tx)
+        event_incomplete(s);
+    session_reset_transaction(s);
+    session_leave(s);
+    waiter_remove(&s->item);
+    stream_close(&s->stream);
+    gate_runtime_unref(s->runtime);
+    atomic_fetch_sub_explicit(&s->gate->sessions, 1, memory_order_relaxed);
+    free(s->findings);
+    free(s->helo);
+    free(s);
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t deadline(const struct session *s)
+{
+    const struct policy *p = session_policy(s);
+    int64_t now_ms = clock_mono_ms();
+
+    switch (s->state) {
+    case SESSION_QUIET:
+        return s->started_ms + setting_number(p, SETTING_banner_delay);
+    case SESSION_PROXY:
+        return now_ms + PROXY_AGAIN_MS;
+    case SESSION_HANDSHAKE:
+        return now_ms + HANDSHAKE_MS;
+    case SESSION_LINGER:
+        return s->linger_until_ms;
+    case SESSION_DATA:
+    case SESSION_CHUNK:
+        return earlier(now_ms + setting_number(p, SETTING_idle_timeout), s->tx->data_deadline_ms);
+    case SESSION_COMMAND:
+    case SESSION_SKIP_LINE:
+    case SESSION_DROP_CHUNK:
+        break;
+    }
+    return earlier(now_ms + setting_number(p, SETTING_idle_timeout), s->started_ms + setting_number(p, SETTING_session_timeout));
+}
+
+static void park(struct session *s, short events)
+{
+    int64_t until_ms = deadline(s); /* first: after arming the session may already be another thread's */
+
+    waiter_arm(&s->item, events, until_ms);
+}
+
+void session_linger(struct session *s)
+{
+    s->state = SESSION_LINGER;
+    s->linger_until_ms = clock_mono_ms() + LINGER_MS;
+    s->linger_bytes = 0;
+    if (!s->stream.ssl)
+        shutdown(s->stream.fd, SHUT_WR);
+}
+
+/* Goodbye: what is queued goes out; a client that is still talking gets the time to read it (RFC 1122 §4.2.2.13: closing
+ * with unread input resets the connection and may destroy our last reply). */
+static void say_goodbye(struct session *s)
+{
+    enum stream_state sent = stream_flush(&s->stream);
+
+    if (s->tx)
+        event_incomplete(s);
+    session_reset_transaction(s);
+    if (sent == STREAM_FAILED || sent == STREAM_EOF) {
+        session_free(s);
+        return;
+    }
+    session_linger(s);
+    s->stream.in.len = 0;
+    park(s, POLLIN);
+}
+
+static void linger(struct session *s, enum wake why)
+{
+    char drop[4096];
+
+    if (why != WAKE_READY) {
+        session_free(s);
+        return;
+    }
+    for (int i = 0; i < 16; i++) {
+        ssize_t n = recv(s->stream.fd, drop, sizeof drop, MSG_DONTWAIT);
+        if (n < 0)
+            break;
+        s->linger_bytes += (uint32_t)n;
+        if (n == 0 || s->linger_bytes > LINGER_BYTES) {
+            session_free(s);
+            return;
+        }
+    }
+    park(s, POLLIN);
+}
+
+static enum session_next banner(struct session *s)
+{
+    s->state = SESSION_COMMAND;
+    return answer(s, REASON_READY);
+}
+
+/* The PROXY header is behind us, or none was due: limits, then quiet time, TLS or the banner. */
+static enum session_next begin(struct session *s)
+{
+    const struct policy *p = session_policy(s);
+    struct ip key = ip_limit_key(&s->client.peer.ip);
+
+    s->client.is_trusted_sender =
+        s->service != SERVICE_MX && networks_have(setting_networks(p, SETTING_submission_networks), &s->client.peer.ip);
+    s->ip_skips = lists_ip_skips(s->runtime->lists, &s->client.peer.ip, str_n(NULL, 0));
+    if (!session_admit(s))
+        return SESSION_CLOSE;
+    if (s->service == SERVICE_SUBMISSIONS) {
+        if (!s->runtime->tls)
+            return SESSION_CLOSE;
+        SSL *ssl = tls_server_session(s->runtime->tls, s->stream.fd);
+        if (!ssl)
+            return SESSION_CLOSE;
+        stream_start_tls(&s->stream, ssl);
+        s->state = SESSION_HANDSHAKE;
+        return SESSION_WAIT;
+    }
+    /* the quiet time is for strangers: who once waited for our banner is not asked to prove it again for a day */
+    if (setting_number(p, SETTING_banner_delay) > 0 &&
+        !counter_get(s->gate->parts.counters, COUNTER_POLITE, &key, sizeof key, POLITE_MS)) {
+        s->state = SESSION_QUIET;
+        return SESSION_WAIT;
+    }
+    char peek;
+    if (recv(s->stream.fd, &peek, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
+        return answer_close(s, REASON_PIPELINED_TOO_EARLY, "before the banner");
+    return banner(s);
+}
+
+/* Only looked at until it is complete, then taken exactly: behind it a TLS handshake may follow that is OpenSSL's to read. */
+static enum session_next read_proxy(struct session *s)
+{
+    struct proxy_header header;
+    char peek[PROXY_PEEK];
+    size_t used;
+    ssize_t n = recv(s->stream.fd, peek, sizeof peek, MSG_PEEK | MSG_DONTWAIT);
+
+    if (n <= 0)
+        return n < 0 && (errno == EAGAIN || errno == EINTR) ? SESSION_WAIT : SESSION_CLOSE;
+    switch (proxy_parse(str_n(peek, (size_t)n), &header, &used)) {
+    case PROXY_MORE:
+        return SESSION_WAIT;
+    case PROXY_MALFORMED:
+        log_warning("a peer of proxy_networks sent no valid PROXY header: closed");
+        return SESSION_CLOSE;
+    case PROXY_OK:
+        break;
+    }
+    if (recv(s->stream.fd, peek, used, MSG_DONTWAIT) != (ssize_t)used)
+        return SESSION_CLOSE;
+    if (!header.is_local)
+        s->client.peer = header.source;
+    return begin(s);
+}
+
+static enum session_next handshake(struct session *s)
+{
+    char why[200];
+
+    switch (stream_handshake(&s->stream)) {
+    case STREAM_OK:
+        break;
+    case STREAM_AGAIN:
+        return SESSION_WAIT;
+    default:
+        tls_error(why, sizeof why);
+        log_debug("TLS handshake: %s", why);
+        return SESSION_CLOSE;
+    }
+    s->client.tls = true;
+    return s->started_tls ? (s->state = SESSION_COMMAND, SESSION_GO_ON) : banner(s);
+}
+
+/* One command line out of the buffer. Only CR LF ends it (RFC 5321 §2.3.8). */
+static enum session_next read_command(struct session *s)
+{
+    struct str input = stream_input(&s->stream);
+    size_t most = (size_t)setting_number(session_policy(s), SETTING_max_command_line);
+    ptrdiff_t end = str_find(input, '\n');
+
+    if (end < 0 || (size_t)end + 1 > most) {
+        if (input.len < most)
+            return SESSION_WAIT;
+        s->state = SESSION_SKIP_LINE;
+        return SESSION_GO_ON;
+    }
+    if (end == 0 || input.at[end - 1] != '\r')
+        return answer_close(s, REASON_BAD_LINE_ENDING, "a command ended in a bare LF");
+    char line[65536 + 1];
+    size_t len = (size_t)end - 1;
+    memcpy(line, input.at, len); /* the handler may read further input, which would move the buffer */
+    stream_consume(&s->stream, (size_t)end + 1);
+    return command_run(s, str_n(line, len));
+}
+
+static enum session_next skip_line(struct session *s)
+{
+    struct str input = stream_input(&s->stream);
+    ptrdiff_t end = str_find(input, '\n');
+
+    if (end < 0) {
+        stream_consume(&s->stream, input.len);
+        return SESSION_WAIT;
+    }
+    stream_consume(&s->stream, (size_t)end + 1);
+    s->state = SESSION_COMMAND;
+    return answer(s, REASON_LINE_TOO_LONG);
+}
+
+static enum session_next step(struct session *s)
+{
+    switch (s->state) {
+    case SESSION_PROXY:
+        return read_proxy(s);
+    case SESSION_QUIET:
+        return answer_close(s, REASON_PIPELINED_TOO_EARLY, "before the banner");
+    case SESSION_HANDSHAKE:
+        return handshake(s);
+    case SESSION_COMMAND:
+        return read_command(s);
+    case SESSION_SKIP_LINE:
+        return skip_line(s);
+    case SESSION_DATA:
+        return data_read(s);
+    case SESSION_CHUNK:
+        return chunk_read(s);
+    case SESSION_DROP_CHUNK:
+        return chunk_drop(s);
+    case SESSION_LINGER:
+        break;
+    }
+    return SESSION_CLOSE;
+}
+
+/* Runs what can be run on the input that is there. */
+static enum session_next work(struct session *s)
+{
+    enum session_next next = SESSION_GO_ON;
+
+    s->paused = false;
+    while (next == SESSION_GO_ON) {
+        if (s->state != SESSION_HANDSHAKE && !stream_input(&s->stream).len)
+            return SESSION_WAIT;
+        if (s->stream.out.len > STREAM_OUT_MAX / 2) {
+            s->paused = true; /* it must read our answers before it may ask more */
+            return SESSION_WAIT;
+        }
+        next = step(s);
+    }
+    return next;
+}
+
+static enum session_next timed_out(struct session *s)
+{
+    switch (s->state) {
+    case SESSION_QUIET: {
+        struct ip key = ip_limit_key(&s->client.peer.ip);
+        counter_add(s->gate->parts.counters, COUNTER_POLITE, &key, sizeof key, 1, POLITE_MS);
+        return banner(s);
+    }
+    case SESSION_PROXY:
+        return clock_mono_ms() - s->started_ms < PROXY_MS ? read_proxy(s) : SESSION_CLOSE;
+    case SESSION_HANDSHAKE:
+    case SESSION_LINGER:
+        return SESSION_CLOSE;
+    default:
+        return answer_close(s, REASON_TIMEOUT, s->tx ? "the message took too long" : "nothing was said for too long");
+    }
+}
+
+static enum session_next stop(struct session *s)
+{
+    if (s->state == SESSION_HANDSHAKE || s->state == SESSION_PROXY)
+        return SESSION_CLOSE;
+    return answer_close(s, REASON_SHUTTING_DOWN, NULL);
+}
+
+/* One turn: read what is there, work on it. SESSION_CLOSE with `closed` in the stream: the client is gone. */
+static enum session_next turn(struct session *s, enum wake why)
+{
+    if (why == WAKE_STOP)
+        return stop(s);
+    if (why == WAKE_DEADLINE)
+        return timed_out(s);
+    if (s->stream.out.len && stream_flush(&s->stream) == STREAM_FAILED)
+        return SESSION_CLOSE;
+    if (s->state == SESSION_PROXY)
+        return read_proxy(s);
+    if (s->state != SESSION_HANDSHAKE && !s->paused && s->stream.in.len < STREAM_IN_MAX) {
+        enum stream_state got = stream_fill(&s->stream);
+        if (got == STREAM_EOF || got == STREAM_FAILED)
+            return SESSION_CLOSE;
+    }
+    return work(s);
+}
+
+/* Is there something to do that no poll() will announce: commands held back until our answers were sent, or
+ * bytes that OpenSSL has decrypted already? */
+static bool has_hidden_work(const struct session *s)
+{
+    if (s->state == SESSION_LINGER || s->stream.out.len)
+        return false;
+    return s->paused || (s->stream.ssl && !s->stream.handshaking && SSL_pending(s->stream.ssl) > 0);
+}
+
+static void session_run(struct waiter_item *item, enum wake why)
+{
+    struct session *s = container_of(item, struct session, item);
+    enum stream_state sent = STREAM_OK;
+    enum session_next next;
+
+    if (s->state == SESSION_LINGER) {
+        linger(s, why);
+        return;
+    }
+    do {
+        next = turn(s, why);
+        why = WAKE_READY;
+        if (next != SESSION_CLOSE && s->stream.out.len)
+            sent = stream_flush(&s->stream);
+    } while (next != SESSION_CLOSE && sent == STREAM_OK && has_hidden_work(s));
+    finish_turn(s, next, sent);
+}
+
+static void finish_turn(struct session *s, enum session_next next, enum stream_state sent)
+{
+    if (s->stream.closed || sent == STREAM_FAILED || sent == STREAM_EOF)
+        session_free(s);
+    else if (next == SESSION_CLOSE)
+        say_goodbye(s);
+    else if (s->state == SESSION_HANDSHAKE)
+        park(s, s->stream.wants);
+    else
+        park(s, sent == STREAM_AGAIN ? POLLOUT : POLLIN);
+}
+
+void session_start(struct gate *g, int fd, enum service service, const struct endpoint *peer)
+{
+    struct session *s = calloc(1, sizeof *s);
+
+    if (!s) {
+        close(fd);
+        return;
+    }
+    atomic_fetch_add_explicit(&g->sessions, 1, memory_order_relaxed);
+    s->gate = g;
+    s->runtime = gate_take(g);
+    s->service = s->client.service = service;
+    s->client.peer = *peer;
+    s->started_ms = clock_mono_ms();
+    stream_init(&s->stream, fd);
+    if (!waiter_add(g->parts.waiter, &s->item, fd, session_run)) {
+        log_error("session: out of kernel memory for the waiter");
+        atomic_fetch_sub_explicit(&g->sessions, 1, memory_order_relaxed);
+        stream_close(&s->stream);
+        gate_runtime_unref(s->runtime);
+        free(s);
+        return;
+    }
+    if (networks_have(setting_networks(session_policy(s), SETTING_proxy_networks), &peer->ip)) {
+        s->state = SESSION_PROXY;
+        park(s, POLLIN);
+        return;
+    }
+    enum session_next next = begin(s);
+    finish_turn(s, next, s->stream.out.len && next != SESSION_CLOSE ? stream_flush(&s->stream) : STREAM_OK);
+}

@@ -1,0 +1,128 @@
+/*
+ * session.h: one SMTP session and the transaction in it. Kept small while idle: what belongs to a message is allocated with MAIL
+ * and given back with the message.
+ */
+#ifndef GATE_SESSION_H
+#define GATE_SESSION_H
+
+#include "gate/gate.h"
+#include "net/stream.h"
+#include "smtp/client.h"
+#include "smtp/command.h"
+#include "smtp/dot.h"
+
+/* What a command handler wants next. */
+enum session_next {
+    SESSION_GO_ON,    /* read the next command */
+    SESSION_WAIT,     /* parked or in another state: the state machine looks again */
+    SESSION_CLOSE     /* say what is queued, then close */
+};
+
+enum session_state {
+    SESSION_PROXY,     /* a PROXY header must come first */
+    SESSION_QUIET,     /* the client must be silent until the banner */
+    SESSION_HANDSHAKE, /* TLS */
+    SESSION_COMMAND,
+    SESSION_SKIP_LINE, /* an over-long command line, until its end */
+    SESSION_DATA,
+    SESSION_CHUNK,     /* inside BDAT */
+    SESSION_DROP_CHUNK, /* inside a BDAT that has no transaction: its octets are read and dropped */
+    SESSION_LINGER     /* said goodbye; reading off what the client still sends, so that it can read our answer */
+};
+
+struct recipient {
+    struct rcpt_args args;
+    const struct domain *domain; /* in the transaction's runtime; NULL: not ours */
+    bool allowed;                /* sender allow list */
+    bool role;                   /* postmaster@, abuse@ */
+    struct findings *findings;   /* owned; what was found before the message, may be NULL */
+};
+
+struct cut_through; /* cut_through.h */
+
+struct transaction {
+    struct gate_runtime *runtime; /* owned reference: domains and settings of this message */
+    struct mail_args mail;
+    char reference[REFERENCE_LEN + 1];
+    struct recipient **recipients; /* owned */
+    size_t count, room;
+    uint64_t size_limit;           /* smallest of the recipients' domains */
+    uint64_t fingerprint;          /* of the settings that decide, of the first recipient */
+    struct blob *body;
+    struct dot_decoder dot;
+    int64_t data_deadline_ms;
+    uint64_t chunk_left;           /* BDAT: octets still to come */
+    bool chunk_last, chunked;      /* BDAT was used */
+    bool too_large, broken, busy;  /* broken: memory or disk failed; the rest is read and dropped */
+    struct cut_through *cut;
+};
+
+struct session {
+    struct waiter_item item;
+    struct stream stream;
+    struct gate *gate;
+    struct gate_runtime *runtime; /* owned reference */
+    struct client_facts client;
+    char *helo;                   /* owned; client.helo looks at it */
+    struct findings *findings;    /* owned; found before RCPT and kept for it; NULL: none */
+    struct transaction *tx;       /* NULL between messages */
+    int64_t started_ms, linger_until_ms;
+    uint32_t linger_bytes;
+    uint64_t drop_left;           /* octets of a refused BDAT still to come */
+    enum reason drop_answer;      /* and what it is answered with */
+    uint16_t unknown_commands, syntax_errors, invalid_recipients;
+    uint32_t messages;
+    unsigned ip_skips;            /* enum list_skip */
+    enum session_state state;
+    enum service service;
+    bool admitted;                /* counted in the concurrency of its address */
+    bool greeted, closing, started_tls;
+    bool paused;                  /* commands wait in the buffer until our answers are read */
+};
+
+/* session.c */
+void session_start(struct gate *g, int fd, enum service service, const struct endpoint *peer);
+const struct policy *session_policy(const struct session *s); /* system level */
+void session_reset_transaction(struct session *s);
+void session_linger(struct session *s);
+
+/* admission.c: limits by address, before the banner. Answers itself when it says no. */
+bool session_admit(struct session *s);
+void session_leave(struct session *s);
+
+/* answer.c */
+enum session_next answer(struct session *s, enum reason r);
+enum session_next answer_detail(struct session *s, enum reason r, const char *detail);
+enum session_next answer_finding(struct session *s, const struct finding *f, const char *reference);
+enum session_next answer_close(struct session *s, enum reason r, const char *detail); /* then close */
+void answer_text(struct session *s, const struct finding *f, const char *reference, struct buf *out); /* the reply's bytes, not sent */
+
+/* One per command. */
+enum session_next command_run(struct session *s, struct str line);
+enum session_next cmd_hello(struct session *s, enum verb verb, struct str args);
+enum session_next cmd_mail(struct session *s, struct str args);
+enum session_next cmd_rcpt(struct session *s, struct str args);
+enum session_next cmd_data(struct session *s, struct str args);
+enum session_next cmd_bdat(struct session *s, struct str args);
+enum session_next cmd_starttls(struct session *s, struct str args);
+enum session_next cmd_xclient(struct session *s, struct str args);
+struct offered session_offered(const struct session *s);
+
+/* data.c: octets of the message */
+enum session_next data_read(struct session *s);
+enum session_next chunk_read(struct session *s);
+enum session_next chunk_drop(struct session *s);
+
+/* message.c: all octets are here; judges, makes durable, answers */
+enum session_next message_end(struct session *s);
+
+/* trace.c: our trace fields for the message */
+struct blob *trace_header(const struct session *s, const struct findings *tags);
+
+/* events.c */
+void event_refused(struct session *s, const struct finding *f, const char *reference, const struct address *recipient,
+                   const struct findings *all, const struct scan_report *report);
+void event_accepted(struct session *s, const struct recipient *r, const struct findings *all, const struct scan_report *report);
+void event_incomplete(struct session *s);
+
+#endif

@@ -1,0 +1,63 @@
+/* trace.c: the trace field that we put before the message (RFC 5321 §4.4, with-keywords of RFC 3848 and RFC 6531 §4.3). */
+#include "gate/session.h"
+
+#include "base/clock.h"
+#include "mail/date.h"
+
+static const char *with_keyword(const struct session *s)
+{
+    if (s->tx->mail.smtputf8)
+        return s->client.tls ? "UTF8SMTPS" : "UTF8SMTP";
+    if (!s->client.esmtp)
+        return "SMTP";
+    return s->client.tls ? "ESMTPS" : "ESMTP";
+}
+
+/* A HELO name may hold anything; in a header field only what cannot end or bend it. */
+static void add_helo(struct buf *out, struct str helo)
+{
+    for (size_t i = 0; i < helo.len && i < 128; i++) {
+        unsigned char c = (unsigned char)helo.at[i];
+        bool safe = ascii_is_alnum(c) || c == '.' || c == '-' || c == '_' || c == ':' || c == '[' || c == ']';
+        buf_add_char(out, safe ? (char)c : '?');
+    }
+    if (!helo.len)
+        buf_add_text(out, "unknown");
+}
+
+static void add_received(struct buf *out, const struct session *s)
+{
+    char ip[IP_TEXT_MAX], date[DATE_TEXT_MAX], tls[128];
+    const struct ip *peer = &s->client.peer.ip;
+
+    buf_add_text(out, "Received: from ");
+    add_helo(out, s->client.helo);
+    buf_addf(out, " (%s%s%s)\r\n\tby %s (Postern) with %s id %s", peer->family == 6 ? "[IPv6:" : "[", ip_format(peer, ip), "]",
+             s->runtime->host, with_keyword(s), s->tx->reference);
+    if (s->client.tls) {
+        tls_describe(s->stream.ssl, tls, sizeof tls);
+        buf_addf(out, "\r\n\t(%s)", tls);
+    }
+    if (s->tx->count == 1) /* with more, naming one would tell the others of a blind copy */
+        buf_addf(out, "\r\n\tfor <" STR_FMT ">", STR_ARG(address_text(&s->tx->recipients[0]->args.recipient)));
+    buf_addf(out, ";\r\n\t%s\r\n", date_format(clock_wall_ms(), date));
+}
+
+static void add_evidence(struct buf *out, const struct findings *tags)
+{
+    for (size_t i = 0; tags && i < tags->count; i++)
+        buf_addf(out, "X-Postern-Evidence: %s; %s\r\n", reason_row(tags->at[i].reason)->slug, tags->at[i].evidence);
+}
+
+struct blob *trace_header(const struct session *s, const struct findings *tags)
+{
+    struct buf text = buf_make(16 * 1024);
+    struct blob *header = NULL;
+
+    add_received(&text, s);
+    add_evidence(&text, tags);
+    if (!text.failed)
+        header = blob_from(buf_str(&text));
+    buf_free(&text);
+    return header;
+}
