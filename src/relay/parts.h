@@ -1,0 +1,48 @@
+/* parts.h: everything the relay is made of, and how a configuration becomes a runtime. One of each, owned by relay.c. */
+#ifndef RELAY_PARTS_H
+#define RELAY_PARTS_H
+
+#include "gate/gate.h"
+
+struct control;
+
+enum { MOST_SCANS = 64 };
+
+struct relay {
+    int channel;                     /* to the master */
+    struct settings_holder *settings;
+    struct waiter *waiter;
+    struct dns *dns;
+    struct tls_client *tls;
+    struct scan_pool *scan;
+    struct event_log *log;
+    struct spool *spool;
+    struct courier *courier;
+    struct counters *counters;
+    struct gate *gate;
+    struct control *control;
+    int64_t started_ms;
+};
+
+/* What the master sent and APPLY will act on. */
+struct relay_inbox {
+    struct buf config, pems, config_name;
+    struct relay_listener {
+        int fd;
+        int kind;                    /* enum process_listener */
+    } listeners[96];
+    size_t listener_count;
+    struct relay_scan {
+        int fd, id;
+    } scans[MOST_SCANS];             /* before the first APPLY */
+    size_t scan_count;
+};
+
+/* A runtime from what is in the inbox; NULL with the reason in ERROR. */
+struct gate_runtime *relay_runtime(const struct relay_inbox *inbox, struct buf *error);
+
+/* control.c: the control socket, served by a thread of its own. NULL with the reason in ERROR. */
+struct control *control_start(struct relay *r, const char *run_directory, struct buf *error);
+void control_stop(struct control **c);
+
+#endif

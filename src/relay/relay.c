@@ -1,0 +1,303 @@
+/*
+ * relay.c: the relay's main thread: takes what the master sends, builds the parts in order, then waits for the master's word.
+ * The sandbox is entered before any thread exists and before the first outside byte.
+ */
+#include "relay/relay.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/process.h"
+#include "relay/parts.h"
+#include "scan/sandbox.h"
+#include "store/settings_file.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+enum { CONFIG_MAX = 16 * 1024 * 1024, PEMS_MAX = 4 * 1024 * 1024, MOST_PEMS = 256, MOST_COUNTERS = 400000, MALLOC_ARENAS = 4 };
+enum { STOP_MS = 30000 };
+
+static struct tls_server *load_tls(struct str pems, const struct policy *p, struct buf *error)
+{
+    struct process_pem raw[MOST_PEMS];
+    struct tls_pem list[MOST_PEMS];
+    char names[MOST_PEMS][80];
+    int count = process_pems_read(pems, raw, MOST_PEMS);
+
+    if (count <= 0)
+        return NULL;
+    for (int i = 0; i < count; i++) {
+        str_copy(names[i], sizeof names[i], raw[i].name);
+        list[i] = (struct tls_pem){.chain = raw[i].chain, .key = raw[i].key, .name = names[i]};
+    }
+    return tls_server_new(list, (size_t)count, setting_text(p, SETTING_tls_minimum), error);
+}
+
+struct gate_runtime *relay_runtime(const struct relay_inbox *inbox, struct buf *error)
+{
+    struct buf text = inbox->config, name = inbox->config_name, tls_error = buf_make(1024);
+    struct settings *settings = settings_file_parse(buf_text(&text), buf_text(&name), error, NULL);
+
+    if (!settings)
+        return NULL;
+    struct tls_server *tls = load_tls(buf_str(&inbox->pems), settings_system(settings), &tls_error);
+    if (!tls && tls_error.len) /* mail goes on: STARTTLS answers 454 until the certificate is mended */
+        log_error("TLS is not available: " STR_FMT, STR_ARG(buf_str(&tls_error)));
+    buf_free(&tls_error);
+    return gate_runtime_new(settings, tls, error);
+}
+
+static const char *directory_of(const char *path, char *to, size_t size)
+{
+    const char *slash = strrchr(path, '/');
+    str_copy(to, size, slash ? str_n(path, (size_t)(slash - path)) : STR("."));
+    return to;
+}
+
+static bool enter_sandbox(const struct policy *p)
+{
+    char json[PATH_MAX], text[PATH_MAX];
+    const char *read[16], *write[16];
+    size_t reads = 0, writes = 0;
+    static const char *const system[] = {"/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/ssl", "/etc/gai.conf", "/usr/lib/ssl",
+                                         "/usr/share/zoneinfo", "/etc/localtime", "/dev/urandom", "/proc/self/fd"};
+
+    for (size_t i = 0; i < sizeof system / sizeof *system; i++)
+        read[reads++] = system[i];
+    if (*setting_text(p, SETTING_lists_directory))
+        read[reads++] = setting_text(p, SETTING_lists_directory);
+    if (*setting_text(p, SETTING_dns_zone_file))
+        read[reads++] = setting_text(p, SETTING_dns_zone_file);
+    write[writes++] = setting_text(p, SETTING_spool_directory);
+    write[writes++] = setting_text(p, SETTING_state_directory);
+    write[writes++] = setting_text(p, SETTING_run_directory);
+    if (*setting_text(p, SETTING_log_json))
+        write[writes++] = directory_of(setting_text(p, SETTING_log_json), json, sizeof json);
+    if (*setting_text(p, SETTING_log_text))
+        write[writes++] = directory_of(setting_text(p, SETTING_log_text), text, sizeof text);
+    struct sandbox_paths paths = {.read = read, .read_count = reads, .write = write, .write_count = writes};
+    return sandbox_enter(SANDBOX_RELAY, &paths, 0);
+}
+
+static struct dns *open_dns(const struct policy *p, struct buf *error)
+{
+    const char *zone = setting_text(p, SETTING_dns_zone_file);
+    const struct setting_list *resolvers = setting_list(p, SETTING_resolver);
+
+    return *zone ? dns_new_zone_file(zone, error)
+                 : dns_new_resolver(resolvers->at, resolvers->count, setting_number(p, SETTING_dns_timeout), error);
+}
+
+static void scan_is_bad(void *arg, int id)
+{
+    struct relay *r = arg;
+
+    if (!process_send(r->channel, PROCESS_SCAN_BAD, id, "", -1))
+        log_error("the master does not listen: %s", strerror(errno));
+}
+
+static void take_scan(struct relay *r, struct relay_inbox *inbox, int id, int fd)
+{
+    if (fd < 0)
+        return;
+    if (!r->scan && inbox->scan_count < MOST_SCANS) { /* the pool is made when the configuration is known */
+        inbox->scans[inbox->scan_count].fd = fd;
+        inbox->scans[inbox->scan_count++].id = id;
+        return;
+    }
+    if (!r->scan || !scan_pool_add(r->scan, fd, id))
+        log_error("scan process %d could not be taken in", id);
+}
+
+static bool open_parts(struct relay *r, struct relay_inbox *inbox, const struct policy *p, struct gate_runtime *runtime, struct buf *error)
+{
+    r->settings = settings_holder_new(settings_ref(runtime->settings));
+    r->counters = counters_new(MOST_COUNTERS);
+    r->scan = scan_pool_new(setting_number(p, SETTING_scan_timeout));
+    r->tls = tls_client_new(error);
+    r->dns = open_dns(p, error);
+    r->log = event_log_open(setting_text(p, SETTING_log_json), setting_text(p, SETTING_log_text), setting_flag(p, SETTING_log_journal),
+                            runtime->host, error);
+    if (!r->settings || !r->counters || !r->scan || !r->tls || !r->dns || !r->log)
+        return false;
+    scan_pool_on_failure(r->scan, scan_is_bad, r);
+    for (size_t i = 0; i < inbox->scan_count; i++)
+        take_scan(r, inbox, inbox->scans[i].id, inbox->scans[i].fd);
+    inbox->scan_count = 0;
+    struct courier_parts parts = {.settings = r->settings, .dns = r->dns, .tls = r->tls, .log = r->log};
+    r->courier = courier_new(&parts, (unsigned)setting_number(p, SETTING_couriers));
+    if (!r->courier)
+        return false;
+    r->spool = spool_open(setting_text(p, SETTING_spool_directory), (uint64_t)setting_number(p, SETTING_spool_free_floor), courier_accept,
+                          r->courier, error);
+    return r->spool && courier_start(r->courier, r->spool);
+}
+
+static bool open_gate(struct relay *r, const struct policy *p, struct gate_runtime *take, struct relay_inbox *inbox, struct buf *error)
+{
+    r->waiter = waiter_new((unsigned)setting_number(p, SETTING_workers), "smtp");
+    if (!r->waiter) {
+        buf_addf(error, "threads: %s", strerror(errno));
+        gate_runtime_unref(take);
+        return false;
+    }
+    struct gate_parts parts = {.waiter = r->waiter, .spool = r->spool, .scan = r->scan, .log = r->log, .courier = r->courier,
+                               .counters = r->counters};
+    char *run = strdup(setting_text(p, SETTING_run_directory)); /* the runtime may be swapped away under us */
+    r->gate = gate_new(&parts, take);
+    r->control = r->gate && run ? control_start(r, run, error) : NULL;
+    free(run);
+    if (!r->control)
+        return false;
+    for (size_t i = 0; i < inbox->listener_count; i++)
+        if (!gate_listen(r->gate, inbox->listeners[i].fd, (enum service)inbox->listeners[i].kind))
+            return false;
+    inbox->listener_count = 0;
+    return true;
+}
+
+/* The first APPLY. */
+static bool start(struct relay *r, struct relay_inbox *inbox, struct buf *error)
+{
+    struct gate_runtime *runtime = relay_runtime(inbox, error);
+
+    if (!runtime)
+        return false;
+    const struct policy *p = settings_system(runtime->settings);
+    mallopt(M_ARENA_MAX, MALLOC_ARENAS); /* an arena per thread would cost memory and win nothing on few cores */
+    if (!enter_sandbox(p)) {
+        buf_addf(error, "sandbox: %s", strerror(errno));
+        gate_runtime_unref(runtime);
+        return false;
+    }
+    if (!open_parts(r, inbox, p, runtime, error)) {
+        gate_runtime_unref(runtime);
+        return false;
+    }
+    r->started_ms = clock_mono_ms();
+    return open_gate(r, p, runtime, inbox, error);
+}
+
+/* A later APPLY: all of the new configuration, or nothing of it. */
+static bool reload(struct relay *r, const struct relay_inbox *inbox, struct buf *error)
+{
+    struct gate_runtime *runtime = relay_runtime(inbox, error);
+
+    if (!runtime)
+        return false;
+    settings_swap(r->settings, settings_ref(runtime->settings));
+    spool_set_free_floor(r->spool, (uint64_t)setting_number(settings_system(runtime->settings), SETTING_spool_free_floor));
+    gate_swap(r->gate, runtime);
+    log_info("configuration reloaded");
+    return true;
+}
+
+static void apply(struct relay *r, struct relay_inbox *inbox)
+{
+    struct buf error = buf_make(PROCESS_TEXT_MAX - 1);
+    bool fine = r->gate ? reload(r, inbox, &error) : start(r, inbox, &error);
+    const char *text = fine ? "" : error.len ? buf_text(&error) : "out of memory";
+
+    if (!fine)
+        log_error("%s", text);
+    if (!process_send(r->channel, fine ? PROCESS_READY : PROCESS_FAILED, 0, text, -1))
+        log_error("the master does not listen: %s", strerror(errno));
+    buf_free(&error);
+}
+
+static void take_listener(struct relay_inbox *inbox, int kind, int fd)
+{
+    if (fd < 0)
+        return;
+    if (inbox->listener_count == sizeof inbox->listeners / sizeof *inbox->listeners || kind == LISTENER_CONSOLE) {
+        close(fd);
+        return;
+    }
+    inbox->listeners[inbox->listener_count].fd = fd;
+    inbox->listeners[inbox->listener_count++].kind = kind;
+}
+
+static void take_text(struct buf *into, int fd)
+{
+    buf_clear(into);
+    if (fd < 0 || !process_read_fd(fd, into))
+        log_error("a text from the master could not be read");
+    if (fd >= 0)
+        close(fd);
+}
+
+/* False when it is time to stop. */
+static bool take_packet(struct relay *r, struct relay_inbox *inbox, const struct process_packet *p, int fd)
+{
+    switch ((enum process_packet_type)p->type) {
+    case PROCESS_CONFIG:
+        buf_clear(&inbox->config_name);
+        buf_add_text(&inbox->config_name, p->text);
+        take_text(&inbox->config, fd);
+        return true;
+    case PROCESS_KEYS:
+        take_text(&inbox->pems, fd);
+        return true;
+    case PROCESS_LISTENER:
+        take_listener(inbox, p->number, fd);
+        return true;
+    case PROCESS_SCAN:
+        take_scan(r, inbox, p->number, fd);
+        return true;
+    case PROCESS_APPLY:
+        apply(r, inbox);
+        return true;
+    case PROCESS_REOPEN:
+        if (r->log)
+            event_log_reopen(r->log);
+        return true;
+    case PROCESS_STOP:
+        return false;
+    default:
+        break;
+    }
+    log_warning("an unexpected packet of type %d from the master", p->type);
+    if (fd >= 0)
+        close(fd);
+    return true;
+}
+
+static void stop(struct relay *r)
+{
+    int64_t deadline_ms = clock_mono_ms() + STOP_MS;
+
+    if (r->gate) {
+        gate_stop(r->gate);
+        size_t left = waiter_drain(r->waiter, deadline_ms);
+        if (left)
+            log_warning("%zu sessions were cut off", left);
+    }
+    control_stop(&r->control);
+    if (r->courier)
+        courier_stop(r->courier, deadline_ms);
+    if (r->spool)
+        spool_close(&r->spool);
+    if (r->log)
+        event_log_close(&r->log);
+}
+
+int relay_process(int channel)
+{
+    struct relay r = {.channel = channel};
+    struct relay_inbox inbox = {.config = buf_make(CONFIG_MAX), .pems = buf_make(PEMS_MAX), .config_name = buf_make(PATH_MAX)};
+    struct process_packet packet;
+    int fd, got;
+
+    do
+        got = process_receive(channel, &packet, &fd, -1);
+    while (got > 0 && take_packet(&r, &inbox, &packet, fd));
+    if (got < 0)
+        log_error("from the master: %s", strerror(errno));
+    stop(&r);
+    return EX_OK;
+}
