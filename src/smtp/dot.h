@@ -37,7 +37,8 @@ struct dot_encoder {
     uint8_t state;
 };
 void dot_encoder_init(struct dot_encoder *e);
-/* Stuffs dots; a bare CR or bare LF becomes CR LF. False when SINK said so. */
+/* Stuffs dots; a bare CR or bare LF becomes CR LF, a NUL is left out (readers drop it, and then see what stood behind it).
+ * False when SINK said so. */
 bool dot_encode(struct dot_encoder *e, struct str input, dot_sink *sink, void *arg) __attribute__((warn_unused_result));
 /* Closes an open last line and emits ". CR LF". */
 bool dot_encode_end(struct dot_encoder *e, dot_sink *sink, void *arg) __attribute__((warn_unused_result));
