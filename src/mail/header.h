@@ -16,13 +16,13 @@ enum header_defect {
     HEADER_8BIT = 8,              /* raw octets above 127 in the value */
     HEADER_NUL = 16,
     HEADER_BARE_CR_LF = 32,
-    HEADER_FOLDED_FIRST = 64      /* the very first line begins with a blank */
+    HEADER_FOLDED_FIRST = 64      /* the very first line begins with a blank: given out as a field with an empty name */
 };
 
 struct header_field {
     struct str raw;   /* name to final line ending, all of it */
     struct str name;  /* without blanks */
-    struct str value; /* behind the colon, line endings inside it kept */
+    struct str value; /* behind the colon, line endings inside it kept, the final one not */
     size_t line;      /* 1-based number of its first line */
     unsigned defects; /* enum header_defect flags */
 };
@@ -32,7 +32,9 @@ struct header_walk {
     size_t line;
     size_t body;     /* when done: offset of the body's first octet from the start */
     size_t offset;
-    unsigned defects;
+    unsigned defects; /* of the fields so far, and of the header's end */
+    bool crlf;        /* the first line ends in CR LF: then a lone LF is HEADER_BARE_CR_LF */
+    bool done;
 };
 
 struct header_walk header_walk(struct str message);
