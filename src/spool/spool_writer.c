@@ -1,0 +1,353 @@
+/*
+ * spool_writer.c: the one thread that writes. It takes everything that waits, puts it into one transaction, and after the commit
+ * hands the new messages on and wakes those who wait; while it syncs, the next batch gathers. Idle, it commits at once.
+ *
+ * What did not commit:
+ *   no space     new messages are refused (SPOOL_FULL); outcomes go alone, since they make room, and if need be again later, in order;
+ *   any other    the transaction's fate is unknown and the data is not written again: the spool goes read-only.
+ */
+#include "base/clock.h"
+#include "base/log.h"
+#include "spool/spool_parts.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum {
+    BATCH_ITEMS = 1000,
+    RETRY_SECONDS = 1,          /* outcomes that did not fit */
+};
+#ifndef SPOOL_CHECKPOINT_BYTES
+#define SPOOL_CHECKPOINT_BYTES (32 * 1024 * 1024)
+#endif
+static const uint64_t BATCH_BYTES = 32 * 1024 * 1024, CHECKPOINT_BYTES = SPOOL_CHECKPOINT_BYTES, EMPTY_ABOVE_BYTES = 64 * 1024 * 1024;
+
+static struct spool_item *item_of(struct list *l)
+{
+    return container_of(l, struct spool_item, link);
+}
+
+static uint64_t weight(const struct spool_item *item)
+{
+    const struct spool_message *m = item->insert.message;
+
+    return m && m->body && !spool_record_of(item->insert.message)->body_in_file ? blob_size(m->body) : 0;
+}
+
+static void move_all(struct list *from, struct list *to)
+{
+    while (!list_is_empty(from)) {
+        struct list *l = from->next;
+        list_remove(l);
+        list_add_tail(to, l);
+    }
+}
+
+/* Waits for something to do. False: nothing is left and the spool closes. */
+static bool wait_for_work(struct spool *s)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += RETRY_SECONDS;
+    while (list_is_empty(&s->queue) && !s->stopping) {
+        s->writer_sleeps = true;
+        if (list_is_empty(&s->retained))
+            pthread_cond_wait(&s->wake, &s->lock);
+        else if (pthread_cond_timedwait(&s->wake, &s->lock, &until) == ETIMEDOUT)
+            break;
+    }
+    s->writer_sleeps = false;
+    return !list_is_empty(&s->queue) || !s->stopping;
+}
+
+/* Outcomes kept from before come first: order counts. False: this is the last batch. */
+static bool take_batch(struct spool *s, struct list *batch)
+{
+    uint64_t bytes = 0;
+    int items = 0;
+
+    list_init(batch);
+    pthread_mutex_lock(&s->lock);
+    bool goes_on = wait_for_work(s);
+    move_all(&s->retained, batch);
+    while (!list_is_empty(&s->queue) && items < BATCH_ITEMS && bytes < BATCH_BYTES) {
+        struct spool_item *item = item_of(s->queue.next);
+        list_remove(&item->link);
+        list_add_tail(batch, &item->link);
+        bytes += weight(item);
+        items++;
+    }
+    pthread_mutex_unlock(&s->lock);
+    return goes_on;
+}
+
+/* A report's file, when it could not be placed at once. */
+static enum spool_result place_file(struct spool *s, struct spool_insert *in)
+{
+    if (!in->needs_file)
+        return SPOOL_OK;
+    enum spool_result placed = spool_body_place(s, in->id, in->message->body);
+    in->needs_file = placed != SPOOL_OK;
+    return placed;
+}
+
+static int apply_outcome(struct spool *s, struct spool_item *item)
+{
+    struct spool_record *r = spool_record_of(item->subject);
+
+    if (item->insert.message) {
+        enum spool_result placed = place_file(s, &item->insert);
+        if (placed != SPOOL_OK)
+            return placed == SPOOL_FULL ? SQLITE_FULL : SQLITE_IOERR;
+        int rc = spool_table_insert(&s->table, &item->insert);
+        if (rc != SQLITE_OK)
+            return rc;
+    }
+    if (r->done[item->index])
+        return SQLITE_OK; /* done is final */
+    if (item->is_done) {
+        r->done[item->index] = item->counted = true;
+        r->live--;
+    }
+    if (r->live == 0) {
+        item->removes = true;
+        return spool_table_remove(&s->table, item->subject->id, r->has_recipient_rows);
+    }
+    r->has_recipient_rows = true;
+    return spool_table_state(&s->table, item->subject->id, item->index, buf_str(&item->state));
+}
+
+/* A transaction that did not come about: what was counted for it is taken back, last first. */
+static void take_back(struct list *items)
+{
+    for (struct list *l = items->prev; l != items; l = l->prev) {
+        struct spool_item *item = item_of(l);
+        if (item->counted) {
+            spool_record_of(item->subject)->done[item->index] = false;
+            spool_record_of(item->subject)->live++;
+        }
+        item->counted = item->removes = false;
+    }
+}
+
+static int write_transaction(struct spool *s, struct list *items)
+{
+    int rc = spool_table_run(s->table.begin);
+
+    for (struct list *l = items->next; l != items && rc == SQLITE_OK; l = l->next) {
+        struct spool_item *item = item_of(l);
+        rc = item->kind == SPOOL_ITEM_SUBMIT ? spool_table_insert(&s->table, &item->insert) : apply_outcome(s, item);
+    }
+    if (rc == SQLITE_OK)
+        rc = spool_table_run(s->table.commit);
+    return rc;
+}
+
+static enum spool_result result_of(struct spool *s, int rc)
+{
+    int error = sqlite3_system_errno(s->table.db);
+
+    if (rc == SQLITE_OK)
+        return SPOOL_OK;
+    if ((rc & 0xFF) == SQLITE_FULL || (rc & 0xFF) == SQLITE_NOMEM)
+        return SPOOL_FULL;
+    if (rc == SQLITE_IOERR_WRITE && (error == EDQUOT || error == EFBIG || error == ENOSPC))
+        return SPOOL_FULL; /* a write that did not fit, not a sync that failed */
+    spool_fail(s, "writing the queue", sqlite3_errstr(rc));
+    return SPOOL_FAILED;
+}
+
+static enum spool_result commit(struct spool *s, struct list *items)
+{
+    if (list_is_empty(items))
+        return SPOOL_OK;
+    if (atomic_load(&s->failed))
+        return SPOOL_FAILED;
+    int rc = write_transaction(s, items);
+    enum spool_result result = result_of(s, rc);
+    if (result == SPOOL_OK)
+        return SPOOL_OK;
+    if (!sqlite3_get_autocommit(s->table.db))
+        spool_table_run(s->table.rollback);
+    take_back(items);
+    return result;
+}
+
+static void count_in(struct spool *s, const struct spool_message *m)
+{
+    atomic_fetch_add_explicit(&s->messages, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&s->recipients, spool_record_of((struct spool_message *)(uintptr_t)m)->live, memory_order_relaxed);
+    atomic_fetch_add_explicit(&s->submitted, 1, memory_order_relaxed);
+}
+
+static void hand_on(struct spool *s, struct spool_insert *in)
+{
+    in->message->id = in->id;
+    count_in(s, in->message);
+    s->accepted(s->arg, in->message);
+}
+
+static void drop_outcome(struct spool_item *item)
+{
+    spool_message_unref(item->subject);
+    spool_message_unref(item->insert.message);
+    buf_free(&item->insert.envelope);
+    buf_free(&item->state);
+    free(item);
+}
+
+static void outcome_committed(struct spool *s, struct spool_item *item)
+{
+    if (item->counted)
+        atomic_fetch_sub_explicit(&s->recipients, 1, memory_order_relaxed);
+    if (item->removes) {
+        atomic_fetch_sub_explicit(&s->messages, 1, memory_order_relaxed);
+        if (spool_record_of(item->subject)->body_in_file)
+            spool_body_remove(s, item->subject->id);
+    }
+    if (item->insert.message)
+        hand_on(s, &item->insert);
+    drop_outcome(item);
+}
+
+/* Those who wait come first. */
+static void committed(struct spool *s, struct list *items)
+{
+    size_t count = 0;
+
+    LIST_EACH_SAFE(items, l, after) {
+        struct spool_item *item = item_of(l);
+        count++;
+        if (item->kind != SPOOL_ITEM_SUBMIT)
+            continue;
+        list_remove(l);
+        hand_on(s, &item->insert);
+        spool_item_finish(item, SPOOL_OK);
+    }
+    if (!list_is_empty(items))
+        atomic_store(&s->reusable_bytes, spool_table_reusable(&s->table));
+    LIST_EACH_SAFE(items, l, after) {
+        list_remove(l);
+        outcome_committed(s, item_of(l));
+    }
+    atomic_fetch_add_explicit(&s->commits, count > 0, memory_order_relaxed);
+    atomic_fetch_add_explicit(&s->committed_items, count, memory_order_relaxed);
+}
+
+/* Takes the new messages out of ITEMS and refuses them. */
+static void refuse_submits(struct list *items, enum spool_result result)
+{
+    LIST_EACH_SAFE(items, l, after) {
+        if (item_of(l)->kind != SPOOL_ITEM_SUBMIT)
+            continue;
+        list_remove(l);
+        spool_item_finish(item_of(l), result);
+    }
+}
+
+static void give_up(struct spool *s, struct list *items)
+{
+    refuse_submits(items, SPOOL_FAILED);
+    if (!list_is_empty(items))
+        log_error("spool: outcomes could not be recorded; these recipients are tried again after the restart");
+    LIST_EACH_SAFE(items, l, after) {
+        list_remove(l);
+        drop_outcome(item_of(l));
+    }
+}
+
+/* No room: carrying the log over gives its space back, and outcomes mostly make room. */
+static enum spool_result write_outcomes_alone(struct spool *s, struct list *items)
+{
+    log_warning("spool: %s: no space: new messages are refused", s->directory);
+    refuse_submits(items, SPOOL_FULL);
+    enum spool_result result = result_of(s, spool_table_checkpoint(&s->table, true));
+    return result == SPOOL_FAILED ? result : commit(s, items);
+}
+
+static enum spool_result write_items(struct spool *s, struct list *items)
+{
+    enum spool_result first = commit(s, items), result = first;
+
+    if (first == SPOOL_FULL)
+        result = write_outcomes_alone(s, items);
+    if (result == SPOOL_OK)
+        committed(s, items);
+    else if (result == SPOOL_FULL)
+        move_all(items, &s->retained);
+    else
+        give_up(s, items);
+    return result;
+}
+
+static void read_page(struct spool *s, struct spool_item *item)
+{
+    int rc = spool_table_page(&s->table, item->id, s->loaded_max, item->page, &item->page_count, &item->id);
+
+    for (size_t i = 0; i < item->page_count; i++)
+        atomic_fetch_add_explicit(&s->recipients, spool_record_of(item->page[i])->live, memory_order_relaxed);
+    spool_item_finish(item, rc == SQLITE_OK ? SPOOL_OK : SPOOL_FAILED);
+}
+
+static void read_body(struct spool *s, struct spool_item *item)
+{
+    int rc = spool_table_body(&s->table, item->id, &item->body);
+
+    if (rc != SQLITE_OK)
+        log_error("spool: reading row %lld: %s", (long long)item->id, sqlite3_errstr(rc));
+    spool_item_finish(item, rc == SQLITE_OK ? SPOOL_OK : SPOOL_FAILED);
+}
+
+/* Answers the questions at once; the flushes are set aside for the commit. */
+static void answer_reads(struct spool *s, struct list *batch, struct list *flushes)
+{
+    LIST_EACH_SAFE(batch, l, after) {
+        struct spool_item *item = item_of(l);
+        if (item->kind == SPOOL_ITEM_SUBMIT || item->kind == SPOOL_ITEM_OUTCOME)
+            continue;
+        list_remove(l);
+        if (item->kind == SPOOL_ITEM_PAGE)
+            read_page(s, item);
+        else if (item->kind == SPOOL_ITEM_BODY)
+            read_body(s, item);
+        else
+            list_add_tail(flushes, l);
+    }
+}
+
+/* Only between transactions. A sync that fails here is as bad as one in a commit. */
+static void keep_house(struct spool *s)
+{
+    if (atomic_load(&s->failed))
+        return;
+    if ((uint64_t)s->table.wal_pages * s->table.page_size >= CHECKPOINT_BYTES &&
+        result_of(s, spool_table_checkpoint(&s->table, false)) == SPOOL_FULL)
+        log_warning("spool: %s: no space to carry the log over; it grows", s->directory);
+    if (atomic_load(&s->messages) == 0 && atomic_load(&s->reusable_bytes) > EMPTY_ABOVE_BYTES) {
+        result_of(s, spool_table_empty(&s->table));
+        atomic_store(&s->reusable_bytes, spool_table_reusable(&s->table));
+    }
+}
+
+void *spool_writer_run(void *arg)
+{
+    struct spool *s = arg;
+    struct list batch, flushes;
+
+    for (bool goes_on = true; goes_on;) {
+        goes_on = take_batch(s, &batch);
+        list_init(&flushes);
+        answer_reads(s, &batch, &flushes);
+        enum spool_result result = write_items(s, &batch);
+        if (atomic_load(&s->failed))
+            result = SPOOL_FAILED;
+        LIST_EACH_SAFE(&flushes, l, after)
+            spool_item_finish(item_of(l), result);
+        keep_house(s);
+    }
+    if (!list_is_empty(&s->retained))
+        give_up(s, &s->retained);
+    return NULL;
+}
