@@ -247,7 +247,7 @@ static void refuse_submits(struct list *items, enum spool_result result)
     }
 }
 
-static void give_up(struct spool *s, struct list *items)
+static void give_up(struct list *items)
 {
     refuse_submits(items, SPOOL_FAILED);
     if (!list_is_empty(items))
@@ -278,7 +278,7 @@ static enum spool_result write_items(struct spool *s, struct list *items)
     else if (result == SPOOL_FULL)
         move_all(items, &s->retained);
     else
-        give_up(s, items);
+        give_up(items);
     return result;
 }
 
@@ -348,6 +348,6 @@ void *spool_writer_run(void *arg)
         keep_house(s);
     }
     if (!list_is_empty(&s->retained))
-        give_up(s, &s->retained);
+        give_up(&s->retained);
     return NULL;
 }
