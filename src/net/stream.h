@@ -27,6 +27,7 @@ struct stream {
     struct buf in;    /* read and not yet consumed */
     struct buf out;   /* written and not yet sent */
     short wants;      /* POLLIN or POLLOUT: what an AGAIN waits for (TLS may want the other one) */
+    uint32_t room;    /* for the next read: grows while reads come back full */
     bool handshaking;
     bool closed;      /* terminal state seen; all further calls return it */
 };

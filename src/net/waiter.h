@@ -24,12 +24,16 @@ struct waiter_item { /* embedded in the owner's struct; fields are the waiter's 
     waiter_run *run;
     struct waiter *waiter;
     int fd;
-    _Atomic int64_t deadline_ms; /* clock_mono_ms; INT64_MAX: none */
-    _Atomic int state;
-    struct list slot;            /* in the deadline wheel */
+    uint32_t slot;                /* see waiter.c */
+    _Atomic uint32_t generation;
+    _Atomic int64_t deadline_ms;  /* clock_mono_ms; INT64_MAX: none */
+    _Atomic int64_t look_at_tick; /* when the wheel looks at it next; INT64_MAX: it is not in the wheel */
+    struct list wheel, all, due;
+    enum wake due_why;
+    _Atomic bool told_to_stop;
 };
 
-/* NULL with errno set. WORKERS threads start at once with small stacks; names show in top(1) as NAME. */
+/* NULL with errno set. At most WORKERS threads with small stacks, started as they are needed; names show in top(1) as NAME. */
 struct waiter *waiter_new(unsigned workers, const char *name);
 /* Adds FD (not owned), not armed yet; the caller holds the item. False with errno. */
 bool waiter_add(struct waiter *w, struct waiter_item *item, int fd, waiter_run *run) __attribute__((warn_unused_result));

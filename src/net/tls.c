@@ -1,0 +1,238 @@
+/* tls.c: see tls.h. */
+#include "net/tls.h"
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* RFC 9325 §4.2: forward secrecy and AEAD; TLS 1.3 suites are OpenSSL's own. */
+static const char ciphers_12[] = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
+                                 "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:"
+                                 "DHE-RSA-AES128-GCM-SHA256:DHE-RSA-AES256-GCM-SHA384";
+
+struct tls_certificate {
+    SSL_CTX *context;
+    X509 *leaf; /* borrowed from the context */
+};
+
+struct tls_server {
+    atomic_uint refs;
+    size_t count;
+    struct tls_certificate at[];
+};
+
+void tls_error(char *to, size_t size)
+{
+    unsigned long code = ERR_get_error();
+
+    if (code)
+        ERR_error_string_n(code, to, size);
+    else
+        snprintf(to, size, "the connection was cut");
+    ERR_clear_error();
+}
+
+static bool refuse(struct buf *error, const char *name, const char *what)
+{
+    char why[200];
+
+    tls_error(why, sizeof why);
+    buf_addf(error, "%s: %s: %s", name, what, why);
+    return false;
+}
+
+static void set_common(SSL_CTX *context)
+{
+    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+    SSL_CTX_set_cipher_list(context, ciphers_12);
+}
+
+static bool load_chain(SSL_CTX *context, const struct tls_pem *pem, struct buf *error)
+{
+    BIO *bio = BIO_new_mem_buf(pem->chain.at, (int)pem->chain.len);
+    X509 *leaf = bio ? PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL) : NULL, *more;
+    bool ok = leaf && SSL_CTX_use_certificate(context, leaf) == 1;
+
+    X509_free(leaf);
+    while (ok && (more = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL)
+        if (SSL_CTX_add0_chain_cert(context, more) != 1) {
+            X509_free(more);
+            ok = false;
+        }
+    BIO_free(bio);
+    if (!ok)
+        return refuse(error, pem->name, "no certificate could be read");
+    ERR_clear_error(); /* the end of the file counts as an error there */
+    return true;
+}
+
+static int no_password(char *to, int size, int rwflag, void *arg)
+{
+    (void)rwflag;
+    (void)arg;
+    if (size > 0)
+        to[0] = '\0';
+    return 0; /* never asks the terminal */
+}
+
+static bool load_key(SSL_CTX *context, const struct tls_pem *pem, struct buf *error)
+{
+    BIO *bio = BIO_new_mem_buf(pem->key.at, (int)pem->key.len);
+    EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL) : NULL;
+    bool read = key != NULL, fits = read && SSL_CTX_use_PrivateKey(context, key) == 1 && SSL_CTX_check_private_key(context) == 1;
+
+    EVP_PKEY_free(key);
+    BIO_free(bio);
+    if (!read)
+        return refuse(error, pem->name, "no private key could be read");
+    return fits || refuse(error, pem->name, "the key does not belong to the certificate");
+}
+
+static bool matches(const struct tls_certificate *c, const char *name)
+{
+    return X509_check_host(c->leaf, name, 0, 0, NULL) == 1;
+}
+
+static int choose_by_name(SSL *ssl, int *alert, void *arg)
+{
+    struct tls_server *t = arg;
+    const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+
+    (void)alert;
+    for (size_t i = 0; name && i < t->count; i++) {
+        if (!matches(&t->at[i], name))
+            continue;
+        SSL_set_SSL_CTX(ssl, t->at[i].context);
+        return SSL_TLSEXT_ERR_OK;
+    }
+    return SSL_TLSEXT_ERR_OK; /* the default one: RFC 6066 §3 allows it, and mail clients seldom check */
+}
+
+static SSL_CTX *server_context(const struct tls_pem *pem, const char *minimum, struct buf *error)
+{
+    SSL_CTX *context = SSL_CTX_new(TLS_server_method());
+
+    if (!context) {
+        refuse(error, pem->name, "TLS");
+        return NULL;
+    }
+    set_common(context);
+    SSL_CTX_set_min_proto_version(context, strcmp(minimum, "1.3") == 0 ? TLS1_3_VERSION : TLS1_2_VERSION);
+    SSL_CTX_set_dh_auto(context, 1);
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF); /* tickets do it without memory of ours */
+    SSL_CTX_set_num_tickets(context, 1);
+    if (!load_chain(context, pem, error) || !load_key(context, pem, error)) {
+        SSL_CTX_free(context);
+        return NULL;
+    }
+    return context;
+}
+
+struct tls_server *tls_server_new(const struct tls_pem *pems, size_t count, const char *minimum, struct buf *error)
+{
+    struct tls_server *t = count ? calloc(1, sizeof *t + count * sizeof *t->at) : NULL;
+
+    if (!t) {
+        buf_add_text(error, count ? "out of memory" : "no certificate");
+        return NULL;
+    }
+    atomic_init(&t->refs, 1);
+    for (size_t i = 0; i < count; i++) {
+        SSL_CTX *context = server_context(&pems[i], minimum, error);
+        if (!context) {
+            tls_server_unref(t);
+            return NULL;
+        }
+        t->at[t->count++] = (struct tls_certificate){context, SSL_CTX_get0_certificate(context)};
+    }
+    SSL_CTX_set_tlsext_servername_callback(t->at[0].context, choose_by_name);
+    SSL_CTX_set_tlsext_servername_arg(t->at[0].context, t);
+    return t;
+}
+
+struct tls_server *tls_server_ref(struct tls_server *t)
+{
+    atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
+    return t;
+}
+
+void tls_server_unref(struct tls_server *t)
+{
+    if (!t || atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    for (size_t i = 0; i < t->count; i++)
+        SSL_CTX_free(t->at[i].context);
+    free(t);
+}
+
+SSL *tls_server_session(struct tls_server *t, int fd)
+{
+    SSL *ssl = SSL_new(t->at[0].context);
+
+    if (!ssl || SSL_set_fd(ssl, fd) != 1) {
+        SSL_free(ssl);
+        return NULL;
+    }
+    SSL_set_accept_state(ssl);
+    return ssl;
+}
+
+struct tls_client {
+    SSL_CTX *context;
+};
+
+struct tls_client *tls_client_new(struct buf *error)
+{
+    struct tls_client *t = calloc(1, sizeof *t);
+
+    if (t)
+        t->context = SSL_CTX_new(TLS_client_method());
+    if (!t || !t->context) {
+        buf_add_text(error, "TLS client: out of memory");
+        free(t);
+        return NULL;
+    }
+    set_common(t->context);
+    SSL_CTX_set_min_proto_version(t->context, TLS1_2_VERSION);
+    SSL_CTX_set_default_verify_paths(t->context);
+    ERR_clear_error(); /* without a store of roots only verified sessions fail */
+    return t;
+}
+
+void tls_client_free(struct tls_client **t)
+{
+    if (!*t)
+        return;
+    SSL_CTX_free((*t)->context);
+    free(*t);
+    *t = NULL;
+}
+
+SSL *tls_client_session(struct tls_client *t, int fd, const char *host, bool verify)
+{
+    SSL *ssl = SSL_new(t->context);
+
+    if (!ssl || SSL_set_fd(ssl, fd) != 1 || (host && *host && SSL_set_tlsext_host_name(ssl, host) != 1) ||
+        (verify && SSL_set1_host(ssl, host ? host : "") != 1)) {
+        SSL_free(ssl);
+        return NULL;
+    }
+    SSL_set_verify(ssl, verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
+    SSL_set_connect_state(ssl);
+    return ssl;
+}
+
+void tls_describe(const SSL *ssl, char *to, size_t size)
+{
+    if (!ssl || !SSL_get_current_cipher(ssl)) {
+        to[0] = '\0';
+        return;
+    }
+    snprintf(to, size, "%s %s %d bits", SSL_get_version(ssl), SSL_get_cipher_name(ssl), SSL_get_cipher_bits(ssl, NULL));
+}
