@@ -1,0 +1,159 @@
+/* queue.c: `postern queue …`: builds the request, prints the relay's answer as a table or as JSON. */
+#include "cli/command.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+static bool parse_age(const char *text, json_int_t *seconds)
+{
+    char *end;
+    long n = strtol(text, &end, 10);
+    static const struct { char unit; long factor; } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}, {'\0', 1}};
+
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        if (*end != units[i].unit || (*end && end[1]))
+            continue;
+        *seconds = (json_int_t)n * units[i].factor;
+        return end != text && n >= 0;
+    }
+    return false;
+}
+
+/* key:value into FILTER; a bare word is a reference. */
+static bool add_filter(json_t *filter, const char *word)
+{
+    static const char *const keys[] = {"reference", "sender", "recipient", "domain", "state"};
+    const char *colon = strchr(word, ':');
+    json_int_t seconds;
+
+    if (!colon)
+        return json_object_set_new(filter, "reference", json_string(word)) == 0;
+    struct str key = str_n(word, (size_t)(colon - word));
+    if (str_is(key, "older")) {
+        if (!parse_age(colon + 1, &seconds)) {
+            fprintf(stderr, "postern: %s: a time is a number with s, m, h or d\n", word);
+            return false;
+        }
+        return json_object_set_new(filter, "older_s", json_integer(seconds)) == 0;
+    }
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (str_is(key, keys[i]))
+            return json_object_set_new(filter, keys[i], json_string(colon + 1)) == 0;
+    fprintf(stderr, "postern: unknown filter %s\n", word);
+    return false;
+}
+
+static json_t *build_request(const struct command_line *line)
+{
+    json_t *filter = json_object();
+
+    for (size_t i = 0; i < line->words; i++) {
+        if (!add_filter(filter, line->word[i])) {
+            json_decref(filter);
+            return NULL;
+        }
+    }
+    json_t *request = json_pack("{s:s, s:s, s:o, s:b}", "noun", "queue", "verb", line->verb, "filter", filter, "dry_run", line->dry_run);
+    if (request && line->limit)
+        json_object_set_new(request, "limit", json_integer(line->limit));
+    if (request && line->reason)
+        json_object_set_new(request, "reason", json_string(line->reason));
+    return request;
+}
+
+/* Any array of flat objects as columns, the keys of the first row as head. */
+static void print_table(const json_t *rows)
+{
+    const char *key;
+    json_t *row, *value;
+    size_t i;
+
+    json_array_foreach(rows, i, row) {
+        if (i == 0) {
+            json_object_foreach(row, key, value)
+                printf("%s%s", json_object_iter_key(json_object_iter(row)) == key ? "" : "\t", key);
+            putchar('\n');
+        }
+        bool first = true;
+        json_object_foreach(row, key, value) {
+            if (!first)
+                putchar('\t');
+            first = false;
+            if (json_is_string(value))
+                printf("%s", *json_string_value(value) ? json_string_value(value) : "-");
+            else if (json_is_integer(value))
+                printf("%" JSON_INTEGER_FORMAT, json_integer_value(value));
+            else
+                json_dumpf(value, stdout, JSON_ENCODE_ANY | JSON_COMPACT);
+        }
+        putchar('\n');
+    }
+}
+
+static void print_result(const json_t *result)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach((json_t *)(uintptr_t)result, key, value) {
+        if (strcmp(key, "ok") == 0)
+            continue;
+        if (json_is_array(value)) {
+            print_table(value);
+            continue;
+        }
+        printf("%s: ", key);
+        if (json_is_string(value))
+            printf("%s\n", json_string_value(value));
+        else {
+            json_dumpf(value, stdout, JSON_ENCODE_ANY | JSON_COMPACT);
+            putchar('\n');
+        }
+    }
+}
+
+static int ask_and_print(const struct command_line *line, json_t *request)
+{
+    json_t *result = control_ask(line, request);
+    bool ok = control_is_ok(result);
+
+    if (ok && line->json)
+        print_json(result);
+    else if (ok)
+        print_result(result);
+    json_decref(request);
+    json_decref(result);
+    return ok ? EX_OK : EX_UNAVAILABLE;
+}
+
+int queue_main(const struct command_line *line)
+{
+    bool changes = strcmp(line->verb, "list") != 0 && strcmp(line->verb, "top") != 0;
+
+    if (changes && line->words == 0) {
+        fprintf(stderr, "postern: queue %s wants a filter (all: recipient:*)\n", line->verb);
+        return EX_USAGE;
+    }
+    json_t *request = build_request(line);
+    if (!request)
+        return EX_USAGE;
+    return ask_and_print(line, request);
+}
+
+int stats_main(const struct command_line *line)
+{
+    return ask_and_print(line, json_pack("{s:s, s:s}", "noun", "relay", "verb", "stats"));
+}
+
+int clock_main(const struct command_line *line)
+{
+    uint64_t seconds;
+
+    if (line->words != 1 || !str_to_u64(str_from(line->word[0]), 366 * 86400, &seconds)) {
+        fprintf(stderr, "postern: clock advance wants a number of seconds\n");
+        return EX_USAGE;
+    }
+    return ask_and_print(line, json_pack("{s:s, s:s, s:I}", "noun", "clock", "verb", "advance", "seconds", (json_int_t)seconds));
+}
