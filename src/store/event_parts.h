@@ -1,0 +1,28 @@
+/* event_parts.h: what the files of the message log share; nobody else includes it. */
+#ifndef STORE_EVENT_PARTS_H
+#define STORE_EVENT_PARTS_H
+
+#include "base/buf.h"
+#include "store/event_log.h"
+
+enum {
+    EVENT_TEXT_MAX = 8 * 1024,          /* bytes of one field; what is longer is cut */
+    EVENT_LINE_MAX = 4 * 1024 * 1024    /* bytes of one event, escapes included: more than all fields together can need */
+};
+
+/* event_json.c */
+const char *event_name(enum event_kind kind);
+const char *event_status(const struct event *e);
+void event_json(const struct event *e, struct buf *out); /* one line, LF included */
+/* For the journal: "NAME=value" after "NAME=value", each behind its length (uint32_t); the whole behind their count (uint32_t). */
+void event_journal(const struct event *e, struct buf *out);
+
+/* event_text.c */
+struct event_text_context {
+    const char *host_name;
+    int process_id;
+};
+/* Postfix's lines for E, possibly none. FIRST: the first event of its message, which says where it came from. */
+void event_text(const struct event *e, const struct event_text_context *context, bool first, struct buf *out);
+
+#endif
