@@ -36,14 +36,28 @@ static bool wait_for(int fd, short events, int timeout_ms)
     return n > 0;
 }
 
+static size_t total_length(const struct iovec *pieces, size_t count)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < count; i++)
+        total += pieces[i].iov_len;
+    return total;
+}
+
 bool packet_send(int fd, const void *bytes, size_t len, const struct packet_fds *fds, int timeout_ms)
+{
+    struct iovec piece = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = len};
+    return packet_sendv(fd, &piece, 1, fds, timeout_ms);
+}
+
+bool packet_sendv(int fd, const struct iovec *pieces, size_t count, const struct packet_fds *fds, int timeout_ms)
 {
     union {
         struct cmsghdr head;
         char space[CMSG_SPACE(sizeof(int) * PACKET_MAX_FDS)];
     } control;
-    struct iovec piece = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = len};
-    struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
+    struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)pieces, .msg_iovlen = count};
+    size_t len = total_length(pieces, count);
     ssize_t n;
 
     bug_unless(len > 0 && len <= PACKET_MAX_BYTES);

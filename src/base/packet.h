@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 enum { PACKET_MAX_FDS = 16, PACKET_MAX_BYTES = 128 * 1024 };
 
@@ -21,6 +22,9 @@ bool packet_pair(int pair[2]) __attribute__((warn_unused_result));
 /* Sends LEN bytes (1 … PACKET_MAX_BYTES); FDS may be NULL. TIMEOUT_MS < 0 waits for ever.
  * False with errno set (EPIPE: the peer is gone; ETIMEDOUT). */
 bool packet_send(int fd, const void *bytes, size_t len, const struct packet_fds *fds, int timeout_ms)
+    __attribute__((warn_unused_result));
+/* The same from several pieces that stand apart in memory, without copying them together. */
+bool packet_sendv(int fd, const struct iovec *pieces, size_t count, const struct packet_fds *fds, int timeout_ms)
     __attribute__((warn_unused_result));
 /* Receives one packet into TO (SIZE bytes). Returns its length; 0 when the peer has closed; -1 with errno
  * set (ETIMEDOUT, EMSGSIZE for a packet that did not fit). Unwanted descriptors are closed. */
