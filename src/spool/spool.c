@@ -160,10 +160,16 @@ void spool_fail(struct spool *s, const char *what, const char *why)
         log_error("spool: ALARM: %s: %s (%s): nothing is accepted until the spool is opened again", s->directory, what, why);
 }
 
+void spool_say_full(struct spool *s, const char *what, int error)
+{
+    if (!atomic_exchange(&s->full_said, true))
+        log_warning("spool: %s: %s: %s: new messages are refused until there is room", s->directory, what, strerror(error));
+}
+
 enum spool_result spool_result_of_errno(struct spool *s, const char *what, int error)
 {
     if (error == ENOSPC || error == EDQUOT || error == EFBIG || error == ENOMEM || error == EMFILE || error == ENFILE) {
-        log_warning("spool: %s: %s: %s", s->directory, what, strerror(error));
+        spool_say_full(s, what, error);
         return SPOOL_FULL;
     }
     spool_fail(s, what, strerror(error));

@@ -95,7 +95,7 @@ struct spool {
 
     _Atomic int64_t next_id;
     int64_t loaded_max; /* the highest id found at opening */
-    atomic_bool failed;
+    atomic_bool failed, full_said;
     _Atomic uint64_t free_floor, free_bytes, reusable_bytes;
     _Atomic int64_t free_checked_ms;
     _Atomic uint64_t messages, recipients, submitted, commits, committed_items;
@@ -139,6 +139,7 @@ void *spool_writer_run(void *spool);
 void spool_fail(struct spool *s, const char *what, const char *why); /* read-only from now on, said once */
 
 /* spool.c */
+void spool_say_full(struct spool *s, const char *what, int error); /* once, until a commit succeeds */
 void spool_push(struct spool *s, struct spool_item *item);
 enum spool_result spool_ask(struct spool *s, struct spool_item *item); /* pushes and waits */
 void spool_item_finish(struct spool_item *item, enum spool_result result);

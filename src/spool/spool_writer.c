@@ -217,6 +217,8 @@ static void committed(struct spool *s, struct list *items)
 {
     size_t count = 0;
 
+    if (!list_is_empty(items) && atomic_load_explicit(&s->full_said, memory_order_relaxed) && atomic_exchange(&s->full_said, false))
+        log_info("spool: %s: there is room again", s->directory);
     LIST_EACH_SAFE(items, l, after) {
         struct spool_item *item = item_of(l);
         count++;
@@ -261,7 +263,7 @@ static void give_up(struct list *items)
 /* No room: carrying the log over gives its space back, and outcomes mostly make room. */
 static enum spool_result write_outcomes_alone(struct spool *s, struct list *items)
 {
-    log_warning("spool: %s: no space: new messages are refused", s->directory);
+    spool_say_full(s, "writing the queue", ENOSPC);
     refuse_submits(items, SPOOL_FULL);
     enum spool_result result = result_of(s, spool_table_checkpoint(&s->table, true));
     return result == SPOOL_FAILED ? result : commit(s, items);
@@ -296,7 +298,7 @@ static void read_body(struct spool *s, struct spool_item *item)
     int rc = spool_table_body(&s->table, item->id, &item->body);
 
     if (rc != SQLITE_OK)
-        log_error("spool: reading row %lld: %s", (long long)item->id, sqlite3_errstr(rc));
+        log_error("spool: reading row %lld: %s", (long long)item->id, rc == SQLITE_NOTFOUND ? "it is gone" : sqlite3_errstr(rc));
     spool_item_finish(item, rc == SQLITE_OK ? SPOOL_OK : SPOOL_FAILED);
 }
 
@@ -324,7 +326,7 @@ static void keep_house(struct spool *s)
         return;
     if ((uint64_t)s->table.wal_pages * s->table.page_size >= CHECKPOINT_BYTES &&
         result_of(s, spool_table_checkpoint(&s->table, false)) == SPOOL_FULL)
-        log_warning("spool: %s: no space to carry the log over; it grows", s->directory);
+        spool_say_full(s, "carrying the log over", ENOSPC);
     if (atomic_load(&s->messages) == 0 && atomic_load(&s->reusable_bytes) > EMPTY_ABOVE_BYTES) {
         result_of(s, spool_table_empty(&s->table));
         atomic_store(&s->reusable_bytes, spool_table_reusable(&s->table));

@@ -1,0 +1,102 @@
+/*
+ * faultfs.c: a disk that fails on demand. Loaded with LD_PRELOAD before a process of the gateway, or linked into a unit test.
+ *
+ *   FAULT_FSYNC=/path/of/flag   while that file exists, fsync and fdatasync fail with EIO
+ *   FAULT_WRITE=/path/of/flag   while that file exists, writes to regular files and links fail with ENOSPC
+ *
+ * What the flag file holds (one line, without LF) is an end that the name of the file written must have: "spool.db" spares
+ * spool.db-wal. An empty one means all files. Sockets, pipes and terminals never fail.
+ */
+#undef _FILE_OFFSET_BITS /* pwrite and pwrite64 are to be two functions here */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define REAL(type, name) ((type)(uintptr_t)dlsym(RTLD_NEXT, name))
+
+/* The end that names must have, into END; false: this fault is off. */
+static bool is_on(const char *variable, char *end, size_t size)
+{
+    const char *flag = getenv(variable);
+    int fd = flag ? open(flag, O_RDONLY | O_CLOEXEC) : -1;
+
+    if (fd < 0)
+        return false;
+    ssize_t n = read(fd, end, size - 1);
+    end[n > 0 ? n : 0] = '\0';
+    close(fd);
+    return true;
+}
+
+static bool strikes(const char *variable, int fd)
+{
+    char end[256], link[64], path[PATH_MAX];
+    int before = errno;
+    struct stat st;
+
+    bool on = is_on(variable, end, sizeof end) && fstat(fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode));
+    if (on && end[0]) {
+        snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+        ssize_t n = readlink(link, path, sizeof path - 1);
+        path[n > 0 ? n : 0] = '\0';
+        size_t len = strlen(end);
+        on = (size_t)(n > 0 ? n : 0) >= len && strcmp(path + n - len, end) == 0;
+    }
+    errno = before;
+    return on;
+}
+
+static bool fails(const char *variable, int fd, int error)
+{
+    if (!strikes(variable, fd))
+        return false;
+    errno = error;
+    return true;
+}
+
+int fsync(int fd)
+{
+    return fails("FAULT_FSYNC", fd, EIO) ? -1 : REAL(int (*)(int), "fsync")(fd);
+}
+
+int fdatasync(int fd)
+{
+    return fails("FAULT_FSYNC", fd, EIO) ? -1 : REAL(int (*)(int), "fdatasync")(fd);
+}
+
+ssize_t write(int fd, const void *at, size_t len)
+{
+    return fails("FAULT_WRITE", fd, ENOSPC) ? -1 : REAL(ssize_t (*)(int, const void *, size_t), "write")(fd, at, len);
+}
+
+ssize_t pwrite(int fd, const void *at, size_t len, off_t where)
+{
+    return fails("FAULT_WRITE", fd, ENOSPC) ? -1 : REAL(ssize_t (*)(int, const void *, size_t, off_t), "pwrite")(fd, at, len, where);
+}
+
+ssize_t pwrite64(int fd, const void *at, size_t len, off64_t where)
+{
+    return fails("FAULT_WRITE", fd, ENOSPC) ? -1 : REAL(ssize_t (*)(int, const void *, size_t, off64_t), "pwrite64")(fd, at, len, where);
+}
+
+ssize_t writev(int fd, const struct iovec *pieces, int count)
+{
+    return fails("FAULT_WRITE", fd, ENOSPC) ? -1 : REAL(ssize_t (*)(int, const struct iovec *, int), "writev")(fd, pieces, count);
+}
+
+int linkat(int from, const char *name, int to, const char *new_name, int flags)
+{
+    return fails("FAULT_WRITE", to, ENOSPC)
+               ? -1
+               : REAL(int (*)(int, const char *, int, const char *, int), "linkat")(from, name, to, new_name, flags);
+}
