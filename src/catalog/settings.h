@@ -11,6 +11,8 @@
 #include "catalog/reason.h"
 #include "net/ip.h"
 
+#include <regex.h>
+
 enum setting {
 #define SETTING(id, ...) SETTING_##id,
 #include "catalog/settings.def"
@@ -64,6 +66,7 @@ void setting_value_free(struct setting_value *value);
 /* All settings as they hold at one place (system, or one domain), inherited ones filled in. */
 struct policy {
     struct setting_value value[SETTING_COUNT]; /* memory of inherited ones belongs to the parent */
+    regex_t *local_part_pattern;               /* restricted_local_part compiled, NULL where it is empty; owned where that is explicit */
 };
 
 /* A domain that this gateway takes mail for. */

@@ -54,6 +54,8 @@ bool address_is_role(const struct address *a);
 /* A host name by RFC 1123 §2.1 / RFC 5321 §2.3.5: letters, digits, hyphens, labels of 1…63, at most 253; with UTF8 also U-labels. */
 bool domain_is_valid(struct str domain, bool utf8);
 bool domain_is_full(struct str domain); /* valid, and at least two labels, the last one not all digits */
+/* Lower case, U-labels turned into A-labels (RFC 5890, by libidn2), no final dot; into TO, NUL-terminated. False when it is no domain name. */
+bool domain_to_ascii(struct str domain, char *to, size_t size) __attribute__((warn_unused_result));
 /* "[192.0.2.1]", "[IPv6:2001:db8::1]" (RFC 5321 §4.1.3). */
 bool address_literal_parse(struct str text, struct ip *out) __attribute__((warn_unused_result));
 

@@ -15,6 +15,7 @@ struct finding check_relay(const struct client_facts *client, const struct envel
 struct finding check_restricted_local_part(const struct address *recipient, const struct policy *p);
 struct finding check_bounce_to_many(const struct envelope_facts *e);
 struct finding check_local_recipients(const struct envelope_facts *e, const struct policy *p);
+struct finding check_lists(const struct client_facts *client, const struct envelope_facts *e, const struct lists *lists);
 struct finding check_line_length(const struct message_facts *m, const struct policy *p);
 struct finding check_header_size(const struct message_facts *m, const struct policy *p);
 struct finding check_header_count(const struct message_facts *m, const struct policy *p);

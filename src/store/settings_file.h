@@ -14,4 +14,7 @@ struct settings *settings_file_load(const char *path, struct buf *error, struct 
 /* The same from text already read (processes that may not open the file); NAME for messages. */
 struct settings *settings_file_parse(const char *text, const char *name, struct buf *error, struct buf *warnings);
 
+/* The text of PATH with its includes put in, as the master passes it on. False with the reason in ERROR. */
+bool settings_file_read(const char *path, struct buf *text, struct buf *error) __attribute__((warn_unused_result));
+
 #endif

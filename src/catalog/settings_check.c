@@ -1,0 +1,96 @@
+/* settings_check.c: see settings_check.h. */
+#include "catalog/settings_check.h"
+
+#include "catalog/schedule.h"
+
+#include <string.h>
+#include <unistd.h>
+
+static void say(struct buf *error, const char *setting, const char *value, const char *what)
+{
+    buf_addf(error, "%s%s: \"%s\" %s", error->len ? "\n" : "", setting, value, what);
+}
+
+static void check_endpoints(const struct policy *p, enum setting s, uint16_t default_port, struct buf *error)
+{
+    const struct setting_list *list = setting_list(p, s);
+    struct endpoint e;
+
+    for (size_t i = 0; i < list->count; i++)
+        if (!endpoint_parse(str_from(list->at[i]), default_port, &e))
+            say(error, setting_row(s)->name, list->at[i], "is not an address with a port, such as 192.0.2.1:25 or [::]:25");
+}
+
+/* Letters, digits, hyphens and dots, at least one dot within: what other servers expect of a name in HELO. */
+static bool is_full_name(struct str name)
+{
+    ptrdiff_t dot = str_find(name, '.');
+
+    for (size_t i = 0; i < name.len; i++)
+        if (!ascii_is_alnum((unsigned char)name.at[i]) && name.at[i] != '.' && name.at[i] != '-')
+            return false;
+    return dot > 0 && (size_t)str_find_last(name, '.') + 1 < name.len;
+}
+
+static void check_host_name(const struct policy *p, struct buf *error)
+{
+    char own[256] = "";
+    const char *name = setting_text(p, SETTING_host_name);
+
+    if (!*name && gethostname(own, sizeof own - 1) == 0)
+        name = own;
+    if (!is_full_name(str_from(name)))
+        say(error, "host_name", name, "is not a full host name such as mx1.example.net");
+}
+
+static void check_certificates(const struct policy *p, struct buf *error)
+{
+    const struct setting_list *list = setting_list(p, SETTING_tls_certificates);
+
+    for (size_t i = 0; i < list->count; i++) {
+        const char *colon = strchr(list->at[i], ':');
+        if (!colon || colon == list->at[i] || !colon[1])
+            say(error, "tls_certificates", list->at[i], "is not certificate-file:key-file");
+    }
+    if (!list->count && setting_list(p, SETTING_listen_submissions)->count)
+        say(error, "listen_submissions", setting_list(p, SETTING_listen_submissions)->at[0], "needs tls_certificates");
+}
+
+static void check_addresses(const struct policy *p, struct buf *error)
+{
+    const struct setting_list *list = setting_list(p, SETTING_source_addresses);
+    struct ip ip;
+
+    for (size_t i = 0; i < list->count; i++)
+        if (!ip_parse(str_from(list->at[i]), &ip))
+            say(error, "source_addresses", list->at[i], "is not an address");
+}
+
+static void check_policy(const struct policy *p, struct buf *error)
+{
+    struct retry_schedule schedule;
+    struct buf why = buf_make(200);
+
+    if (!schedule_parse(setting_list(p, SETTING_retry_schedule), &schedule, &why))
+        buf_addf(error, "%sretry_schedule: " STR_FMT, error->len ? "\n" : "", STR_ARG(buf_str(&why)));
+    buf_free(&why);
+    check_addresses(p, error);
+}
+
+bool settings_check(const struct settings *s, struct buf *error)
+{
+    const struct policy *p = settings_system(s);
+    size_t before = error->len;
+
+    check_host_name(p, error);
+    check_endpoints(p, SETTING_listen_mx, 0, error);
+    check_endpoints(p, SETTING_listen_submission, 0, error);
+    check_endpoints(p, SETTING_listen_submissions, 0, error);
+    check_endpoints(p, SETTING_listen_console, 0, error);
+    check_endpoints(p, SETTING_resolver, 53, error);
+    check_certificates(p, error);
+    check_policy(p, error);
+    for (size_t i = 0; i < settings_domain_count(s); i++)
+        check_policy(&settings_domain_at(s, i)->policy, error);
+    return error->len == before;
+}

@@ -1,0 +1,51 @@
+/* check_recipient.c: what can be said of a recipient without asking anybody. */
+#include "policy/policy.h"
+
+#include <regex.h>
+#include <string.h>
+
+struct finding check_relay(const struct client_facts *client, const struct envelope_facts *e)
+{
+    bool bare_postmaster = !address_domain(e->recipient).len; /* RFC 5321 §4.5.1: ours, whoever we are */
+
+    if (e->domain || client->is_trusted_sender)
+        return finding_none();
+    return finding_make(REASON_RELAY_DENIED, "%s", bare_postmaster ? "no domain of this gateway takes mail for postmaster" : "");
+}
+
+struct finding check_restricted_local_part(const struct address *recipient, const struct policy *p)
+{
+    char local[LOCAL_PART_MAX + 1];
+    size_t len = address_local_unquoted(recipient, local);
+
+    if (!p->local_part_pattern)
+        return finding_none();
+    if (memchr(local, '\0', len))
+        return finding_make(REASON_RESTRICTED_CHARACTERS, "%s", "NUL");
+    local[len] = '\0';
+    if (regexec(p->local_part_pattern, local, 0, NULL, 0) != 0)
+        return finding_none();
+    return finding_make(REASON_RESTRICTED_CHARACTERS, "%s", local);
+}
+
+/* RFC 5321 §4.5.5: a notification concerns one sender of one message. */
+struct finding check_bounce_to_many(const struct envelope_facts *e)
+{
+    if (!address_is_null(e->sender) || e->recipients_before == 0)
+        return finding_none();
+    return finding_make(REASON_BOUNCE_TO_MANY, "%s", "");
+}
+
+struct finding check_local_recipients(const struct envelope_facts *e, const struct policy *p)
+{
+    const struct setting_list *list = setting_list(p, SETTING_local_recipients);
+    char local[LOCAL_PART_MAX + 1];
+    size_t len = address_local_unquoted(e->recipient, local);
+
+    if (!e->domain || list->count == 0)
+        return finding_none();
+    for (size_t i = 0; i < list->count; i++)
+        if (str_is_case(str_n(local, len), list->at[i]))
+            return finding_none();
+    return finding_make(REASON_DESTINATION_UNKNOWN, "%s", "");
+}
