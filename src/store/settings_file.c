@@ -131,8 +131,10 @@ static struct settings *build(cfg_t *cfg, const char *name, struct buf *error, s
             buf_free(&why);
             return settings;
         }
-        for (struct str rest = buf_str(&why); rest.len;) /* these concern the file as a whole */
-            buf_addf(error, "%s%s: " STR_FMT, error->len ? "\n" : "", name, STR_ARG(str_cut(&rest, '\n')));
+        for (struct str rest = buf_str(&why); rest.len;) { /* these concern the file as a whole */
+            struct str one = str_cut(&rest, '\n');
+            buf_addf(error, "%s%s: " STR_FMT, error->len ? "\n" : "", name, STR_ARG(one));
+        }
     }
     if (!error->len)
         buf_addf(error, "%s: out of memory", name);
