@@ -1,7 +1,31 @@
 /*
  * event_log.h: the message log. One event per recipient with its findings: JSON lines, journald fields, and a text profile shaped like Postfix's
  * (pflogsumm counts it right; the page's address stands in a field of its own). Written by a thread of its own from a bounded queue:
- * when that is full the caller waits, so no event is lost while the process lives.
+ * when that is full the caller waits, so no event is lost while the process lives. Only when a file cannot be written (a full disk) are events
+ * dropped once the queue is full: that is said in the process's own log with their number, and mail flows on.
+ *
+ * JSON: one object on a line, in this order; what is empty or 0 is left out. Names and values stay as they are.
+ *   time          of the event, "2026-11-24T14:11:00.123Z"
+ *   event         connect-refused refused accepted delivered deferred bounced expired frozen delay-notice removed held released incomplete
+ *   status        of the recipient after it: rejected (5xx), delayed (4xx of a policy: come again), not-accepted (4xx of the moment, or the
+ *                 transaction was cut off), accepted, delivered, bounced, queued, queue-frozen, queue-expired, queue-removed
+ *   reference     of the message or the refusal, as in the reply
+ *   service       mx submission submissions
+ *   client_ip client_port helo tls
+ *   sender recipient       of the envelope; sender is left out for the null sender
+ *   recipients    number of them in the message
+ *   domain        the recipient's
+ *   subject from message_id    of the header
+ *   size          bytes
+ *   reason        that decided: an id of reasons.def
+ *   action        what was done
+ *   reply         ours, without CR LF
+ *   why           address of the page that explains it
+ *   host remote_reply dsn attempts    of the delivery: next hop, its words, enhanced status code, attempts so far
+ *   next_try      like time
+ *   delay_ms      since the message was received
+ *   findings      [{"reason": …, "evidence": …}, …], all of them
+ * Bytes that are no UTF-8 read as U+FFFD; a text is cut at 8 KB. The journal has the same as POSTERN_<NAME>, but for the findings.
  */
 #ifndef STORE_EVENT_LOG_H
 #define STORE_EVENT_LOG_H

@@ -3,7 +3,8 @@
  * administrator's habits go on working. Our reference stands where Postfix has its queue id. What Postfix has no place
  * for (reason, address of the page) follows at the line's end, outside the texts that pflogsumm counts by.
  *
- * No byte of a client's or a remote server's can begin a line or close a <field>: controls and, within fields, angle brackets become '?'.
+ * Nothing that a client or a remote server says can begin a line, begin a field or close one: controls, the bracket of "=<" and, within
+ * fields, all angle brackets become '?'.
  */
 #include "store/event_parts.h"
 
@@ -27,7 +28,7 @@ static void add_safe(struct buf *out, struct str s, const char *also)
     s = str_sub(s, 0, EVENT_TEXT_MAX);
     bool utf8 = utf8_is_valid(s);
     for (size_t i = 0; i < s.len; i++) {
-        bool bad = is_unprintable(s, i, utf8);
+        bool bad = is_unprintable(s, i, utf8) || (s.at[i] == '<' && i && s.at[i - 1] == '='); /* no field but ours */
         buf_add_char(out, bad || (also[0] && strchr(also, s.at[i])) ? '?' : s.at[i]);
         if (bad && utf8 && (unsigned char)s.at[i] >= 0x80)
             i++; /* both bytes */
