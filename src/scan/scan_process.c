@@ -1,0 +1,141 @@
+/*
+ * scan_process.c: the process that reads messages. It confines itself, then answers one question at a time until the socket closes.
+ * It trusts the relay and nothing else; whatever a message makes of it, all that it can still do is to answer or to die.
+ */
+#include "scan/scan.h"
+
+#include "base/log.h"
+#include "base/packet.h"
+#include "scan/sandbox.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/time.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+enum { TICK_S = 1, TICKS_A_MESSAGE = 60 }; /* seconds of CPU, beside the relay's own timeout */
+
+struct scan_packet {
+    struct scan_question question;
+    char bytes[SCAN_INLINE_MAX];
+};
+
+/* The one writable global: a signal handler can be reached in no other way. Counts messages; odd: one is being read. */
+static volatile sig_atomic_t turns;
+
+/*
+ * Comes after each second of CPU, so it never comes to a process that waits. Armed once, it costs no system call per message.
+ * A message that holds the process for too many of them ends it, also when no relay is left to have it killed.
+ */
+static void on_tick(int signal_number)
+{
+    static volatile sig_atomic_t seen, ticks;
+
+    (void)signal_number;
+    if (turns % 2 == 0 || turns != seen) {
+        seen = turns;
+        ticks = 0;
+        return;
+    }
+    if (++ticks >= TICKS_A_MESSAGE)
+        _exit(EX_SOFTWARE);
+}
+
+static bool arm_timer(void)
+{
+    struct sigaction action = {.sa_handler = on_tick, .sa_flags = SA_RESTART};
+    struct itimerval every = {.it_interval.tv_sec = TICK_S, .it_value.tv_sec = TICK_S};
+
+    return sigaction(SIGPROF, &action, NULL) == 0 && setitimer(ITIMER_PROF, &every, NULL) == 0;
+}
+
+/* The bytes of a message that came as a descriptor; at == NULL when they cannot be had. */
+static struct str map_message(int fd, uint64_t size)
+{
+    off_t there = lseek(fd, 0, SEEK_END);
+
+    /* a file shorter than it is said to be would kill us at its end */
+    if (there < 0 || (uint64_t)there < size || size == 0)
+        return str_n(NULL, 0);
+    void *map = mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+    return map == MAP_FAILED ? str_n(NULL, 0) : str_n(map, (size_t)size);
+}
+
+static bool scan_large(const struct scan_question *question, int fd, struct scan_report *out)
+{
+    struct str message = map_message(fd, question->size);
+
+    if (!message.at)
+        return false;
+    scan_message(message, out);
+    munmap((void *)(uintptr_t)message.at, message.len);
+    return true;
+}
+
+/* False when the packet is not a question, or its message cannot be had. */
+static bool scan_question(const struct scan_packet *packet, size_t len, const struct packet_fds *fds, struct scan_report *out)
+{
+    const struct scan_question *question = &packet->question;
+
+    if (len < sizeof *question || fds->count != (question->is_inline ? 0U : 1U))
+        return false;
+    if (!question->is_inline)
+        return scan_large(question, fds->fd[0], out);
+    if (question->size != len - sizeof *question)
+        return false;
+    scan_message(str_n(packet->bytes, (size_t)question->size), out);
+    return true;
+}
+
+static bool answer(int socket, const struct scan_packet *packet, size_t len, const struct packet_fds *fds)
+{
+    struct scan_report report;
+
+    turns++;
+    bool read = scan_question(packet, len, fds, &report);
+    for (size_t i = 0; i < fds->count; i++)
+        close(fds->fd[i]);
+    turns++;
+    if (!read)
+        return false;
+    report.sequence = packet->question.sequence;
+    return packet_send(socket, &report, sizeof report, NULL, -1);
+}
+
+static int serve(int socket, struct scan_packet *packet)
+{
+    struct packet_fds fds;
+
+    for (;;) {
+        ptrdiff_t n = packet_receive(socket, packet, sizeof *packet, &fds, -1);
+        if (n == 0 || (n < 0 && errno == ECONNRESET))
+            return EX_OK;
+        if (n < 0 || !answer(socket, packet, (size_t)n, &fds))
+            return EX_PROTOCOL;
+    }
+}
+
+int scan_process(int socket, uint64_t memory_limit)
+{
+    const struct sandbox_paths nothing = {.read = NULL};
+    struct scan_packet *packet = malloc(sizeof *packet);
+
+    if (!packet || prctl(PR_SET_DUMPABLE, 0) != 0 || !arm_timer()) {
+        log_error("the scan process cannot start: %s", strerror(errno));
+        free(packet);
+        return EX_OSERR;
+    }
+    if (!sandbox_enter(SANDBOX_SCAN, &nothing, memory_limit)) {
+        log_error("the scan process cannot confine itself: %s; no message is read", strerror(errno));
+        free(packet);
+        return EX_OSERR;
+    }
+    int code = serve(socket, packet);
+    free(packet);
+    return code;
+}
