@@ -1,0 +1,450 @@
+/* courier.c: workers, the clock thread, and the way in from the spool; see courier.h. */
+#include "courier/courier.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "courier/parts.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum { CLOCK_MS = 100, STACK_BYTES = 512 * 1024 };
+
+struct courier *courier_new(const struct courier_parts *parts, unsigned workers)
+{
+    struct courier *c = calloc(1, sizeof *c);
+
+    if (!c)
+        return NULL;
+    c->parts = *parts;
+    c->worker_count = workers;
+    pthread_mutex_init(&c->lock, NULL);
+    pthread_cond_init(&c->work, NULL);
+    list_init(&c->runnable);
+    list_init(&c->all);
+    c->workers = calloc(workers, sizeof *c->workers);
+    c->sockets = malloc(workers * sizeof *c->sockets);
+    if (!c->workers || !c->sockets) {
+        courier_free(&c);
+        return NULL;
+    }
+    for (unsigned i = 0; i < workers; i++)
+        c->sockets[i] = -1;
+    return c;
+}
+
+static struct str destination_of(const struct spool_recipient *r)
+{
+    struct str domain = address_domain(&r->args.recipient);
+
+    return domain.len ? domain : STR("postmaster"); /* <postmaster> alone: no domain, so it finds no route */
+}
+
+/* Under the lock. A job for the recipients of M from FROM on that share a destination with it. */
+static bool make_job(struct courier *c, struct spool_message *m, size_t from, int64_t now_ms)
+{
+    struct str domain = destination_of(&m->recipients[from]);
+    struct job *job = calloc(1, sizeof *job);
+    uint32_t *list = calloc(m->recipient_count - from, sizeof *list);
+    struct destination *d = job && list ? destination_get(c, domain) : NULL;
+
+    if (!d) {
+        free(job);
+        free(list);
+        return false;
+    }
+    job->m = spool_message_ref(m);
+    job->to = d;
+    job->recipients = list;
+    list_init(&job->list);
+    list_add_tail(&c->all, &job->all);
+    c->job_count++;
+    int64_t due_ms = INT64_MAX;
+    for (size_t i = from; i < m->recipient_count; i++) {
+        const struct spool_recipient *r = &m->recipients[i];
+        if (r->state == SPOOL_DONE || !str_eq_case(destination_of(r), domain))
+            continue;
+        job->recipients[job->count++] = (uint32_t)i;
+        if (r->state == SPOOL_QUEUED && r->next_try_ms < due_ms)
+            due_ms = r->next_try_ms;
+    }
+    if (due_ms == INT64_MAX)
+        return true; /* all held or frozen: it only waits for the operator */
+    if (due_ms <= now_ms)
+        job_queue(c, job);
+    else if (!job_defer(c, job, due_ms))
+        job_queue(c, job);
+    return true;
+}
+
+static bool stands_before(const struct spool_message *m, size_t i)
+{
+    for (size_t k = 0; k < i; k++)
+        if (m->recipients[k].state != SPOOL_DONE && str_eq_case(destination_of(&m->recipients[k]), destination_of(&m->recipients[i])))
+            return true;
+    return false;
+}
+
+static void take_message(struct courier *c, struct spool_message *m)
+{
+    int64_t now_ms = clock_wall_ms();
+
+    pthread_mutex_lock(&c->lock);
+    for (size_t i = 0; i < m->recipient_count; i++) {
+        if (m->recipients[i].state == SPOOL_DONE || stands_before(m, i))
+            continue;
+        if (!make_job(c, m, i, now_ms)) {
+            log_error("out of memory: message %s waits in the queue for the next start", m->reference);
+            break;
+        }
+    }
+    pthread_mutex_unlock(&c->lock);
+}
+
+static bool delivers(struct courier *c)
+{
+    struct settings *s = settings_take(c->parts.settings);
+    bool yes = setting_flag(settings_system(s), SETTING_deliver);
+
+    settings_unref(s);
+    return yes;
+}
+
+void courier_accept(void *arg, struct spool_message *m)
+{
+    struct courier *c = arg;
+
+    if (delivers(c))
+        take_message(c, m);
+}
+
+static void take_loaded(void *arg, struct spool_message *m)
+{
+    take_message(arg, m);
+}
+
+/* Under the lock: the next job of a destination whose turn it is; waits for one. NULL: stop. */
+static struct job *next_job(struct courier *c)
+{
+    while (!c->stopping && list_is_empty(&c->runnable)) {
+        c->waiting++;
+        pthread_cond_wait(&c->work, &c->lock);
+        c->waiting--;
+    }
+    if (c->stopping)
+        return NULL;
+    struct destination *d = container_of(c->runnable.next, struct destination, runnable);
+    list_remove(&d->runnable);
+    struct job *job = container_of(d->queue.next, struct job, list);
+    list_remove(&job->list);
+    d->queued--;
+    d->active++;
+    job->busy = true;
+    destination_check(c, d); /* others may serve it too, behind the rest */
+    return job;
+}
+
+/* The same destination again, over the same connection, as long as nobody else waits for its turn too long. */
+static struct job *same_again(struct courier *c, struct destination *d)
+{
+    if (c->stopping || list_is_empty(&d->queue) || d->active > d->limit || clock_mono_ms() < d->back_off_until_ms)
+        return NULL;
+    struct job *job = container_of(d->queue.next, struct job, list);
+    list_remove(&job->list);
+    d->queued--;
+    job->busy = true;
+    if (list_is_empty(&d->queue))
+        destination_check(c, d);
+    return job;
+}
+
+static struct connection *take_cached(struct destination *d)
+{
+    if (list_is_empty(&d->idle))
+        return NULL;
+    struct connection *one = container_of(d->idle.prev, struct connection, list); /* the freshest */
+    list_remove(&one->list);
+    d->idle_count--;
+    return one;
+}
+
+static bool may_be_kept(const struct connection *one)
+{
+    unsigned most = MESSAGES_PER_CONNECTION;
+
+    if (one->client.caps.mail_max && one->client.caps.mail_max < most)
+        most = one->client.caps.mail_max;
+    return one->client.messages < most;
+}
+
+/* The limit follows the destination: it grows while all goes well, and halves when a connection fails. */
+static void adapt(struct destination *d, const struct policy *p, bool failed)
+{
+    unsigned most = (unsigned)setting_number(p, SETTING_max_destination_connections);
+
+    if (failed) {
+        d->limit = d->limit > 1 ? d->limit / 2 : 1;
+        d->successes = 0;
+    } else if (++d->successes >= d->limit && d->limit < most) {
+        d->limit++;
+        d->successes = 0;
+    }
+}
+
+static void note_trouble(struct destination *d, const struct outcome *o)
+{
+    d->back_off_until_ms = clock_mono_ms() + BACK_OFF_MS;
+    d->trouble_reason = o->reason;
+    str_copy(d->trouble, sizeof d->trouble, str_from(o->text));
+}
+
+/* One job from start to end. The lock is not held. */
+static void run_job(struct courier *c, unsigned worker, struct job *job, struct connection **connection)
+{
+    struct settings *settings = settings_take(c->parts.settings);
+    const struct domain *domain = settings_domain(settings, str_from(job->to->domain));
+    const struct policy *p = domain ? &domain->policy : settings_system(settings);
+    struct outcome *out = calloc(job->count, sizeof *out);
+    struct attempt a = {.courier = c, .settings = settings, .policy = p, .job = job, .connection = *connection, .out = out, .worker = worker};
+    struct destination *d = job->to;
+    char host[HOST_TEXT_MAX] = "";
+
+    pthread_mutex_lock(&c->lock);
+    bool backed_off = clock_mono_ms() < d->back_off_until_ms;
+    enum reason trouble_reason = d->trouble_reason;
+    char trouble[sizeof d->trouble];
+    memcpy(trouble, d->trouble, sizeof trouble);
+    pthread_mutex_unlock(&c->lock);
+    if (out && backed_off)
+        for (size_t i = 0; i < job->count; i++)
+            out[i] = outcome_local(OUTCOME_DEFERRED, trouble_reason, "%s", trouble);
+    else if (out)
+        delivery_attempt(&a);
+    *connection = a.connection;
+    if (a.connection)
+        str_copy(host, sizeof host, str_from(a.connection->host));
+    pthread_mutex_lock(&c->lock);
+    if (a.host_is_down && !backed_off)
+        note_trouble(d, &out[0]);
+    adapt(d, p, a.host_is_down);
+    pthread_mutex_unlock(&c->lock);
+    if (out)
+        conclude(c, settings, p, job, out, host);
+    free(out);
+    settings_unref(settings);
+}
+
+static void give_back(struct courier *c, struct destination *d, struct connection *one)
+{
+    struct connection *close_it = one;
+
+    pthread_mutex_lock(&c->lock);
+    d->active--;
+    if (one && may_be_kept(one) && d->idle_count < MOST_CACHED && !c->stopping) {
+        one->idle_since_ms = clock_mono_ms();
+        list_add_tail(&d->idle, &one->list);
+        d->idle_count++;
+        close_it = NULL;
+    }
+    destination_check(c, d);
+    destination_let_go(c, d);
+    pthread_mutex_unlock(&c->lock);
+    connection_close(&close_it, true);
+}
+
+struct worker_start {
+    struct courier *courier;
+    unsigned index;
+};
+
+static void *worker_main(void *arg)
+{
+    struct worker_start start = *(struct worker_start *)arg;
+    struct courier *c = start.courier;
+
+    free(arg);
+    pthread_mutex_lock(&c->lock);
+    for (struct job *job; (job = next_job(c)) != NULL;) {
+        struct destination *d = job->to;
+        struct connection *connection = take_cached(d);
+        d->users++;
+        while (job) {
+            pthread_mutex_unlock(&c->lock);
+            run_job(c, start.index, job, &connection);
+            if (connection && !may_be_kept(connection))
+                connection_close(&connection, true);
+            pthread_mutex_lock(&c->lock);
+            job = same_again(c, d);
+        }
+        pthread_mutex_unlock(&c->lock);
+        give_back(c, d, connection);
+        pthread_mutex_lock(&c->lock);
+    }
+    pthread_mutex_unlock(&c->lock);
+    return NULL;
+}
+
+/* Under the lock: what is due goes to its queue; idle connections past their time are moved to CLOSE. */
+static void tick(struct courier *c, int64_t keep_ms, struct list *close_them)
+{
+    int64_t wall_ms = clock_wall_ms(), now_ms = clock_mono_ms();
+
+    for (struct job *job; (job = heap_first(c)) != NULL && job->due_ms <= wall_ms;) {
+        job_take_out(c, job);
+        job_queue(c, job);
+    }
+    for (size_t i = 0; i < c->destinations.slot_count; i++) {
+        for (struct hash_node *n = c->destinations.slots[i], *after; n; n = after) {
+            struct destination *d = container_of(n, struct destination, node);
+            after = n->next;
+            if (list_is_empty(&d->idle))
+                continue;
+            d->users++; /* it must not go while it is looked at */
+            LIST_EACH_SAFE(&d->idle, l, next) {
+                struct connection *one = container_of(l, struct connection, list);
+                if (now_ms - one->idle_since_ms < keep_ms)
+                    continue;
+                list_remove(&one->list);
+                d->idle_count--;
+                list_add_tail(close_them, &one->list);
+            }
+            destination_let_go(c, d);
+        }
+    }
+}
+
+static void *clock_main(void *arg)
+{
+    struct courier *c = arg;
+
+    for (bool stop = false; !stop;) {
+        struct list close_them;
+        struct settings *s = settings_take(c->parts.settings);
+        int64_t keep_ms = setting_number(settings_system(s), SETTING_connection_cache);
+        settings_unref(s);
+        list_init(&close_them);
+        poll(NULL, 0, CLOCK_MS);
+        pthread_mutex_lock(&c->lock);
+        stop = c->stopping;
+        tick(c, stop ? 0 : keep_ms, &close_them);
+        pthread_mutex_unlock(&c->lock);
+        LIST_EACH_SAFE(&close_them, l, after) {
+            struct connection *one = container_of(l, struct connection, list);
+            connection_close(&one, true);
+        }
+    }
+    return NULL;
+}
+
+static bool start_thread(pthread_t *thread, void *(*run)(void *), void *arg, const char *name)
+{
+    pthread_attr_t attributes;
+
+    if (pthread_attr_init(&attributes) != 0)
+        return false;
+    bool ok = pthread_attr_setstacksize(&attributes, STACK_BYTES) == 0 && pthread_create(thread, &attributes, run, arg) == 0;
+    pthread_attr_destroy(&attributes);
+    if (ok)
+        pthread_setname_np(*thread, name);
+    return ok;
+}
+
+static bool start_workers(struct courier *c)
+{
+    unsigned wanted = c->worker_count;
+
+    for (c->worker_count = 0; c->worker_count < wanted; c->worker_count++) {
+        struct worker_start *start = malloc(sizeof *start);
+        if (!start)
+            return false;
+        *start = (struct worker_start){c, c->worker_count};
+        if (!start_thread(&c->workers[c->worker_count], worker_main, start, "courier")) {
+            free(start);
+            return c->worker_count > 0;
+        }
+    }
+    return true;
+}
+
+bool courier_start(struct courier *c, struct spool *spool)
+{
+    struct buf error = buf_make(1024);
+
+    c->parts.spool = spool;
+    if (delivers(c) && !spool_load(spool, take_loaded, c, &error)) {
+        log_error("the queue could not be read: " STR_FMT, STR_ARG(buf_str(&error)));
+        buf_free(&error);
+        return false;
+    }
+    buf_free(&error);
+    c->started = start_thread(&c->clock, clock_main, c, "courier-clock");
+    return c->started && start_workers(c);
+}
+
+static void cut_off(struct courier *c)
+{
+    for (unsigned i = 0; i < c->worker_count; i++)
+        if (c->sockets[i] >= 0)
+            shutdown(c->sockets[i], SHUT_RDWR);
+}
+
+static bool is_busy(struct courier *c)
+{
+    LIST_EACH(&c->all, l)
+        if (container_of(l, struct job, all)->busy)
+            return true;
+    return false;
+}
+
+void courier_stop(struct courier *c, int64_t deadline_ms)
+{
+    if (!c->started)
+        return;
+    pthread_mutex_lock(&c->lock);
+    c->stopping = true;
+    pthread_cond_broadcast(&c->work);
+    while (is_busy(c) && clock_mono_ms() < deadline_ms) {
+        pthread_mutex_unlock(&c->lock);
+        poll(NULL, 0, 20);
+        pthread_mutex_lock(&c->lock);
+    }
+    cut_off(c);
+    pthread_mutex_unlock(&c->lock);
+    for (unsigned i = 0; i < c->worker_count; i++)
+        pthread_join(c->workers[i], NULL);
+    pthread_join(c->clock, NULL);
+    c->started = false;
+}
+
+void courier_free(struct courier **pc)
+{
+    struct courier *c = *pc;
+
+    if (!c)
+        return;
+    pthread_mutex_lock(&c->lock);
+    while (!list_is_empty(&c->all))
+        job_end(c, container_of(c->all.next, struct job, all));
+    pthread_mutex_unlock(&c->lock);
+    hash_table_free(&c->destinations);
+    pthread_mutex_destroy(&c->lock);
+    pthread_cond_destroy(&c->work);
+    free(c->heap);
+    free(c->workers);
+    free(c->sockets);
+    free(c);
+    *pc = NULL;
+}
+
+void courier_clock_turned(struct courier *c)
+{
+    struct list close_them;
+
+    list_init(&close_them);
+    pthread_mutex_lock(&c->lock);
+    tick(c, INT64_MAX, &close_them);
+    pthread_mutex_unlock(&c->lock);
+}
