@@ -119,16 +119,16 @@ static json_t *row_json(const struct job *job, const struct spool_recipient *r)
 }
 
 /* Calls EACH for every recipient that F selects. Under the lock. */
-static void for_each(struct courier *c, const struct filter *f, bool (*each)(struct job *, struct spool_recipient *, void *), void *arg)
+static void for_each(struct courier *c, const struct filter *f, void (*each)(struct job *, struct spool_recipient *, void *), void *arg)
 {
     int64_t now_ms = clock_wall_ms();
 
-    LIST_EACH_SAFE(&c->all, l, after) {
+    LIST_EACH(&c->all, l) {
         struct job *job = container_of(l, struct job, all);
         for (size_t i = 0; i < job->count; i++) {
             struct spool_recipient *r = &job->m->recipients[job->recipients[i]];
-            if (r->state != SPOOL_DONE && matches(f, job, r, now_ms) && !each(job, r, arg))
-                return;
+            if (r->state != SPOOL_DONE && matches(f, job, r, now_ms))
+                each(job, r, arg);
         }
     }
 }
@@ -138,14 +138,13 @@ struct listing {
     size_t limit, total;
 };
 
-static bool add_row(struct job *job, struct spool_recipient *r, void *arg)
+static void add_row(struct job *job, struct spool_recipient *r, void *arg)
 {
     struct listing *l = arg;
 
     l->total++;
     if (json_array_size(l->rows) < l->limit)
         json_array_append_new(l->rows, row_json(job, r));
-    return true;
 }
 
 static json_t *list(struct courier *c, const struct filter *f, const json_t *request)
@@ -310,27 +309,85 @@ static void settle(struct courier *c, struct job *job)
         job_queue(c, job);
 }
 
-static void act_on_job(struct acting *a, const struct filter *f, struct job *job)
+/* Does the job hold a recipient that is meant? Counts them. */
+static size_t meant(const struct acting *a, const struct filter *f, const struct job *job)
 {
     int64_t now_ms = clock_wall_ms();
-    bool changed = false;
+    size_t n = 0;
 
     for (size_t i = 0; i < job->count; i++) {
-        struct spool_recipient *r = &job->m->recipients[job->recipients[i]];
-        if (r->state == SPOOL_DONE || !matches(f, job, r, now_ms) || !suits(a->order, r, a->release))
-            continue;
-        a->count++;
-        if (a->dry_run)
+        const struct spool_recipient *r = &job->m->recipients[job->recipients[i]];
+        n += r->state != SPOOL_DONE && matches(f, job, r, now_ms) && suits(a->order, r, a->release);
+    }
+    return n;
+}
+
+/* Under the lock: takes the jobs that are meant out of the queue, as a worker would. Returns an array of them (COUNT), NULL where none. */
+static struct job **take_jobs(struct acting *a, const struct filter *f, size_t *count)
+{
+    struct courier *c = a->courier;
+    struct job **jobs = calloc(c->job_count + 1, sizeof(struct job *));
+
+    *count = 0;
+    LIST_EACH(&c->all, l) {
+        struct job *job = container_of(l, struct job, all);
+        size_t n = jobs ? meant(a, f, job) : 0;
+        a->count += n;
+        if (!n || a->dry_run)
             continue;
         if (job->busy) { /* being delivered right now: the order is followed after the attempt, where it still makes sense */
             job->order = a->order;
             continue;
         }
-        act_on(a, job, i);
-        changed = true;
+        job_take_out(c, job);
+        job->busy = true;
+        jobs[(*count)++] = job;
     }
-    if (changed)
-        settle(a->courier, job);
+    return jobs;
+}
+
+/* The jobs are ours now, so this runs without the lock: it asks the spool, whose writer may want that lock. */
+static void act_on_jobs(const struct acting *a, const struct filter *f, struct job **jobs, size_t count)
+{
+    int64_t now_ms = clock_wall_ms();
+
+    for (size_t k = 0; k < count; k++) {
+        struct job *job = jobs[k];
+        job->busy = false; /* for the filter's eyes: its state is what it was when it was chosen */
+        for (size_t i = 0; i < job->count; i++) {
+            const struct spool_recipient *r = &job->m->recipients[job->recipients[i]];
+            if (r->state != SPOOL_DONE && matches(f, job, r, now_ms) && suits(a->order, r, a->release))
+                act_on(a, job, i);
+        }
+        job->busy = true;
+    }
+}
+
+static void end_back_offs(struct courier *c)
+{
+    for (size_t k = 0; k < c->destinations.slot_count; k++)
+        for (struct hash_node *n = c->destinations.slots[k]; n; n = n->next)
+            container_of(n, struct destination, node)->back_off_until_ms = 0;
+}
+
+static void run_verb(struct acting *a, const struct filter *f)
+{
+    struct courier *c = a->courier;
+    size_t count;
+
+    pthread_mutex_lock(&c->lock);
+    struct job **jobs = take_jobs(a, f, &count);
+    if (a->order == ORDER_RETRY && !a->dry_run)
+        end_back_offs(c); /* an operator who says retry means now */
+    pthread_mutex_unlock(&c->lock);
+    act_on_jobs(a, f, jobs, count);
+    pthread_mutex_lock(&c->lock);
+    for (size_t k = 0; k < count; k++) {
+        jobs[k]->busy = false;
+        settle(c, jobs[k]);
+    }
+    pthread_mutex_unlock(&c->lock);
+    free(jobs);
 }
 
 static json_t *change(struct courier *c, const struct filter *f, const json_t *request, const char *verb)
@@ -345,12 +402,7 @@ static json_t *change(struct courier *c, const struct filter *f, const json_t *r
             continue;
         struct acting a = {.courier = c, .settings = settings_take(c->parts.settings), .verb = verb, .reason = reason ? reason : "",
                            .order = verbs[i].order, .release = verbs[i].release, .dry_run = json_is_true(json_object_get(request, "dry_run"))};
-        LIST_EACH_SAFE(&c->all, l, after)
-            act_on_job(&a, f, container_of(l, struct job, all));
-        if (verbs[i].order == ORDER_RETRY && !a.dry_run)
-            for (size_t k = 0; k < c->destinations.slot_count; k++) /* an operator who says retry means now */
-                for (struct hash_node *n = c->destinations.slots[k]; n; n = n->next)
-                    container_of(n, struct destination, node)->back_off_until_ms = 0;
+        run_verb(&a, f);
         settings_unref(a.settings);
         log_info("queue %s%s: %zu recipients%s%s", verb, a.dry_run ? " (dry run)" : "", a.count, *a.reason ? ", reason: " : "", a.reason);
         return json_pack("{s:b, s:I, s:b}", "ok", 1, "count", (json_int_t)a.count, "dry_run", a.dry_run);
@@ -373,15 +425,11 @@ json_t *courier_control(struct courier *c, const json_t *request)
 
     if (!verb || !read_filter(request, &f, &wrong))
         return refuse(verb ? wrong : "no verb");
+    bool lists = strcmp(verb, "list") == 0 || strcmp(verb, "show") == 0, is_top = strcmp(verb, "top") == 0;
+    if (!lists && !is_top && strcmp(verb, "stats") != 0)
+        return change(c, &f, request, verb);
     pthread_mutex_lock(&c->lock);
-    if (strcmp(verb, "list") == 0 || strcmp(verb, "show") == 0)
-        result = list(c, &f, request);
-    else if (strcmp(verb, "top") == 0)
-        result = top(c, &f);
-    else if (strcmp(verb, "stats") == 0)
-        result = stats(c);
-    else
-        result = change(c, &f, request, verb);
+    result = lists ? list(c, &f, request) : is_top ? top(c, &f) : stats(c);
     pthread_mutex_unlock(&c->lock);
     return result;
 }
