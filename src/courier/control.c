@@ -47,11 +47,12 @@ static bool like(const char *pattern, struct str text)
     return pattern[p] == '\0';
 }
 
-static bool matches(const struct filter *f, const struct job *job, const struct spool_recipient *r, int64_t now_ms)
+/* IS_BUSY: as far as the filter is concerned, a worker has the job. */
+static bool matches(const struct filter *f, const struct job *job, const struct spool_recipient *r, int64_t now_ms, bool is_busy)
 {
     return like(f->reference, str_from(job->m->reference)) && like(f->sender, address_text(&job->m->mail.sender)) &&
            like(f->recipient, address_text(&r->args.recipient)) && like(f->domain, str_from(job->to->domain)) &&
-           like(f->state, str_from(job->busy && r->state == SPOOL_QUEUED ? "delivering" : state_name(r->state))) &&
+           like(f->state, str_from(is_busy && r->state == SPOOL_QUEUED ? "delivering" : state_name(r->state))) &&
            now_ms - job->m->received_ms >= f->older_ms;
 }
 
@@ -127,7 +128,7 @@ static void for_each(struct courier *c, const struct filter *f, void (*each)(str
         struct job *job = container_of(l, struct job, all);
         for (size_t i = 0; i < job->count; i++) {
             struct spool_recipient *r = &job->m->recipients[job->recipients[i]];
-            if (r->state != SPOOL_DONE && matches(f, job, r, now_ms))
+            if (r->state != SPOOL_DONE && matches(f, job, r, now_ms, job->busy))
                 each(job, r, arg);
         }
     }
@@ -317,7 +318,7 @@ static size_t meant(const struct acting *a, const struct filter *f, const struct
 
     for (size_t i = 0; i < job->count; i++) {
         const struct spool_recipient *r = &job->m->recipients[job->recipients[i]];
-        n += r->state != SPOOL_DONE && matches(f, job, r, now_ms) && suits(a->order, r, a->release);
+        n += r->state != SPOOL_DONE && matches(f, job, r, now_ms, job->busy) && suits(a->order, r, a->release);
     }
     return n;
 }
@@ -353,13 +354,11 @@ static void act_on_jobs(const struct acting *a, const struct filter *f, struct j
 
     for (size_t k = 0; k < count; k++) {
         struct job *job = jobs[k];
-        job->busy = false; /* for the filter's eyes: its state is what it was when it was chosen */
         for (size_t i = 0; i < job->count; i++) {
             const struct spool_recipient *r = &job->m->recipients[job->recipients[i]];
-            if (r->state != SPOOL_DONE && matches(f, job, r, now_ms) && suits(a->order, r, a->release))
+            if (r->state != SPOOL_DONE && matches(f, job, r, now_ms, false) && suits(a->order, r, a->release))
                 act_on(a, job, i);
         }
-        job->busy = true;
     }
 }
 
