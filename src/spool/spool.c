@@ -72,12 +72,23 @@ static struct spool *make(const char *directory)
     return s;
 }
 
+static bool look_at_file_system(struct spool *s)
+{
+    struct statvfs fs;
+
+    if (fstatvfs(s->directory_fd, &fs) != 0)
+        return false;
+    atomic_store(&s->free_bytes, (uint64_t)fs.f_bavail * fs.f_frsize);
+    return true;
+}
+
 static bool open_all(struct spool *s, struct buf *error)
 {
     if (!open_directory(s, error) || !spool_recover_log(s->directory, error) || !spool_table_open(s, error) ||
         !spool_bodies_open(s, error) || !spool_bodies_sweep(s, spool_table_has, error))
         return false;
-    if (fsync(s->directory_fd) != 0) { /* the database's own name */
+    atomic_store(&s->free_checked_ms, clock_mono_ms());
+    if (!look_at_file_system(s) || fsync(s->directory_fd) != 0) { /* the database's own name */
         buf_addf(error, "%s: %s", s->directory, strerror(errno));
         return false;
     }
@@ -96,7 +107,6 @@ struct spool *spool_open(const char *directory, uint64_t free_floor, void (*acce
     s->accepted = accepted;
     s->arg = arg;
     atomic_store(&s->free_floor, free_floor);
-    atomic_store(&s->free_checked_ms, INT64_MIN / 2);
     if (!open_all(s, error)) {
         give_back(s);
         return NULL;
@@ -128,10 +138,16 @@ void spool_push(struct spool *s, struct spool_item *item)
     pthread_mutex_lock(&s->lock);
     bug_unless(!s->stopping);
     list_add_tail(&s->queue, &item->link);
-    bool asleep = s->writer_sleeps;
-    s->writer_sleeps = false; /* one wake is enough */
+    bool urgent = spool_item_is_urgent(item);
+    if (urgent)
+        s->urgent++;
+    else
+        s->lazy++;
+    bool wake = s->writer_sleeps && (urgent || s->lazy >= s->wake_at_lazy);
+    if (wake)
+        s->writer_sleeps = false; /* one wake is enough */
     pthread_mutex_unlock(&s->lock);
-    if (asleep)
+    if (wake)
         pthread_cond_signal(&s->wake);
 }
 
@@ -273,11 +289,9 @@ void spool_set_free_floor(struct spool *s, uint64_t bytes)
 static uint64_t bytes_free(struct spool *s)
 {
     int64_t now = clock_mono_ms(), checked = atomic_load(&s->free_checked_ms);
-    struct statvfs fs;
 
-    if (now - checked >= FREE_CHECK_MS && atomic_compare_exchange_strong(&s->free_checked_ms, &checked, now) &&
-        fstatvfs(s->directory_fd, &fs) == 0)
-        atomic_store(&s->free_bytes, (uint64_t)fs.f_bavail * fs.f_frsize);
+    if (now - checked >= FREE_CHECK_MS && atomic_compare_exchange_strong(&s->free_checked_ms, &checked, now) && !look_at_file_system(s))
+        log_warning("spool: %s: free space: %s", s->directory, strerror(errno));
     return atomic_load(&s->free_bytes) + atomic_load(&s->reusable_bytes);
 }
 

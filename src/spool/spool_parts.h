@@ -69,6 +69,12 @@ struct spool_item {
     _Atomic uint32_t finished;     /* a futex: 1 when the writer is through with it */
 };
 
+/* Somebody waits for it: all but an outcome without a report. */
+static inline bool spool_item_is_urgent(const struct spool_item *item)
+{
+    return item->kind != SPOOL_ITEM_OUTCOME || item->insert.message;
+}
+
 /* The database: prepared statements of its one connection. */
 struct spool_table {
     sqlite3 *db;
@@ -84,9 +90,11 @@ struct spool {
     void *arg;
 
     pthread_t writer;
-    pthread_mutex_t lock; /* guards queue, writer_sleeps, stopping */
+    pthread_mutex_t lock; /* guards what follows, to `stopping` */
     pthread_cond_t wake;
     struct list queue;
+    size_t urgent, lazy;  /* items in it */
+    size_t wake_at_lazy;  /* so many lazy ones wake the writer */
     bool writer_sleeps, stopping;
     pthread_mutex_t body_lock; /* guards every message's `body` once it is committed */
 

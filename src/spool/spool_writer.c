@@ -16,12 +16,15 @@
 
 enum {
     BATCH_ITEMS = 1000,
-    RETRY_SECONDS = 1,          /* outcomes that did not fit */
+    RETRY_MS = 1000, /* outcomes that did not fit */
+    LAZY_MS = 5,     /* outcomes alone */
+    LAZY_ENOUGH = 64
 };
-#ifndef SPOOL_CHECKPOINT_BYTES
-#define SPOOL_CHECKPOINT_BYTES (32 * 1024 * 1024)
-#endif
-static const uint64_t BATCH_BYTES = 32 * 1024 * 1024, CHECKPOINT_BYTES = SPOOL_CHECKPOINT_BYTES, EMPTY_ABOVE_BYTES = 64 * 1024 * 1024;
+static const uint64_t BATCH_BYTES = 32 * 1024 * 1024;
+/* The log is carried over beyond this. Twice as much makes the slowest commit twice as slow and the others no faster. */
+static const uint64_t CHECKPOINT_BYTES = 16 * 1024 * 1024;
+/* An empty database with more free pages than this gives them back. */
+static const uint64_t EMPTY_ABOVE_BYTES = 64 * 1024 * 1024;
 
 static struct spool_item *item_of(struct list *l)
 {
@@ -44,19 +47,34 @@ static void move_all(struct list *from, struct list *to)
     }
 }
 
-/* Waits for something to do. False: nothing is left and the spool closes. */
-static bool wait_for_work(struct spool *s)
+static struct timespec in_ms(long ms)
 {
     struct timespec until;
 
     clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += RETRY_SECONDS;
-    while (list_is_empty(&s->queue) && !s->stopping) {
+    until.tv_nsec += ms % 1000 * 1000000;
+    until.tv_sec += ms / 1000 + until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    return until;
+}
+
+/*
+ * Waits for something to do. Nobody waits for a mere outcome, so it waits a moment for company that somebody does wait for: a sync of
+ * its own would cost more than all the rest of it, and would keep that company waiting. False: the spool closes.
+ */
+static bool wait_for_work(struct spool *s)
+{
+    struct timespec until = {0};
+    bool timed = false, over = false;
+
+    while (!over && !s->stopping && s->urgent == 0 && s->lazy < LAZY_ENOUGH) {
+        if (!timed && (s->lazy || !list_is_empty(&s->retained))) {
+            until = in_ms(s->lazy ? LAZY_MS : RETRY_MS);
+            timed = true;
+        }
+        s->wake_at_lazy = timed ? LAZY_ENOUGH : 1;
         s->writer_sleeps = true;
-        if (list_is_empty(&s->retained))
-            pthread_cond_wait(&s->wake, &s->lock);
-        else if (pthread_cond_timedwait(&s->wake, &s->lock, &until) == ETIMEDOUT)
-            break;
+        over = timed ? pthread_cond_timedwait(&s->wake, &s->lock, &until) == ETIMEDOUT : pthread_cond_wait(&s->wake, &s->lock) != 0;
     }
     s->writer_sleeps = false;
     return !list_is_empty(&s->queue) || !s->stopping;
@@ -76,6 +94,10 @@ static bool take_batch(struct spool *s, struct list *batch)
         struct spool_item *item = item_of(s->queue.next);
         list_remove(&item->link);
         list_add_tail(batch, &item->link);
+        if (spool_item_is_urgent(item))
+            s->urgent--;
+        else
+            s->lazy--;
         bytes += weight(item);
         items++;
     }

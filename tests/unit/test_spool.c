@@ -552,6 +552,22 @@ static void killed_anywhere_nothing_acknowledged_is_lost(void **state)
     gathered_clear(&loaded);
 }
 
+static void nobody_else_may_read_mail(void **state)
+{
+    static const char *const names[] = {"spool.db", "spool.db-wal", "body", "body/00"};
+    struct sample *s = *state;
+    char path[128];
+    struct stat st;
+
+    spool_message_unref(sample_submit(s, 1, 10));
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        snprintf(path, sizeof path, "%s/%s", s->directory, names[i]);
+        assert_int_equal(stat(path, &st), 0);
+        if (st.st_mode & 077)
+            fail_msg("%s: mode %o", names[i], (unsigned)st.st_mode);
+    }
+}
+
 static void an_emptied_spool_gives_its_pages_back(void **state)
 {
     struct sample *s = *state;
@@ -595,6 +611,7 @@ int main(void)
         ROW(a_damaged_row_keeps_nobody_else),
         ROW(everything_acknowledged_is_on_disk),
         ROW(killed_anywhere_nothing_acknowledged_is_lost),
+        ROW(nobody_else_may_read_mail),
         ROW(an_emptied_spool_gives_its_pages_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
