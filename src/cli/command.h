@@ -39,7 +39,7 @@ json_t *control_ask(const struct command_line *line, const json_t *request);
 /* Prints {"ok": false, "error": …} to standard error. True when RESULT is ok. */
 bool control_is_ok(const json_t *result);
 /* The configuration; NULL after saying what is wrong on standard error. */
-struct settings *config_load(const struct command_line *line);
+struct settings *command_settings(const struct command_line *line);
 void print_json(const json_t *value);
 
 #endif

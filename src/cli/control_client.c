@@ -12,7 +12,7 @@
 
 enum { ANSWER_MAX = 256 * 1024 * 1024, ERROR_MAX = 64 * 1024 };
 
-struct settings *config_load(const struct command_line *line)
+struct settings *command_settings(const struct command_line *line)
 {
     struct buf error = buf_make(ERROR_MAX);
     struct settings *settings = settings_file_load(line->config, &error, NULL);
@@ -27,7 +27,7 @@ static bool socket_path(const struct command_line *line, char *to, size_t size)
 {
     if (line->control)
         return str_copy(to, size, str_from(line->control));
-    struct settings *settings = config_load(line);
+    struct settings *settings = command_settings(line);
     if (!settings)
         return false;
     int n = snprintf(to, size, "%s/control", setting_text(settings_system(settings), SETTING_run_directory));

@@ -91,7 +91,7 @@ static void print_event(const json_t *event)
 /* Every event of that reference, then the page of the last reason. */
 static int explain_reference(const struct command_line *line, const char *reference)
 {
-    struct settings *settings = config_load(line);
+    struct settings *settings = command_settings(line);
     enum reason last = REASON_NONE;
     size_t found = 0, room = 0;
     char *text = NULL;

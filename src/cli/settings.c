@@ -98,7 +98,7 @@ int setting_show_main(const struct command_line *line)
         fprintf(stderr, "postern: setting show wants the name of a setting (postern setting list)\n");
         return EX_USAGE;
     }
-    struct settings *settings = config_load(line);
+    struct settings *settings = command_settings(line);
     if (!settings)
         return EX_CONFIG;
     const struct domain *domain = line->domain ? settings_domain(settings, str_from(line->domain)) : NULL;
@@ -129,7 +129,7 @@ int reload_main(const struct command_line *line)
 {
     char path[300];
     long pid = 0;
-    struct settings *settings = config_load(line); /* a broken one is said here, before anything is asked of the gateway */
+    struct settings *settings = command_settings(line); /* a broken one is said here, before anything is asked of the gateway */
 
     if (!settings)
         return EX_CONFIG;

@@ -1,0 +1,19 @@
+/* pages.h: the public pages as text. They need no JavaScript, hold no recipient, subject or score, and stay under 15 kB. */
+#ifndef CONSOLE_PAGES_H
+#define CONSOLE_PAGES_H
+
+#include "base/buf.h"
+#include "catalog/reason.h"
+
+enum { PAGE_MAX = 64 * 1024 };
+
+struct page {
+    int status;       /* HTTP */
+    const char *type; /* media type */
+    struct buf body;
+};
+
+/* PATH without query ("/why/spf-failure/7K3F9QXD2M"); HOST is our name, shown to people. Never fails: what is not there is a 404 page. */
+struct page page_for(struct str path, const char *host);
+
+#endif
