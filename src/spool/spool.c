@@ -21,7 +21,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { ENVELOPE_MAX = 64 * 1024 * 1024, STATE_MAX = 4096, FREE_CHECK_MS = 1000 };
+enum { ENVELOPE_MAX = 64 * 1024 * 1024, STATE_MAX = 4096, FREE_CHECK_MS = 1000, FULL_SAID_MS = 60000 };
 
 static void give_back(struct spool *s)
 {
@@ -178,8 +178,10 @@ void spool_fail(struct spool *s, const char *what, const char *why)
 
 void spool_say_full(struct spool *s, const char *what, int error)
 {
-    if (!atomic_exchange(&s->full_said, true))
-        log_warning("spool: %s: %s: %s: new messages are refused until there is room", s->directory, what, strerror(error));
+    int64_t now = clock_mono_ms(), said = atomic_load(&s->full_said_ms);
+
+    if ((said == 0 || now - said >= FULL_SAID_MS) && atomic_compare_exchange_strong(&s->full_said_ms, &said, now))
+        log_warning("spool: %s: %s: %s: mail is refused until there is room", s->directory, what, strerror(error));
 }
 
 enum spool_result spool_result_of_errno(struct spool *s, const char *what, int error)

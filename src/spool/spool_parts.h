@@ -100,10 +100,12 @@ struct spool {
 
     struct spool_table table; /* the writer's; the opener's before the writer starts */
     struct list retained;     /* the writer's: outcomes that could not be committed yet */
+    bool has_reserve, reserve_failed; /* the writer's */
 
     _Atomic int64_t next_id;
     int64_t loaded_max; /* the highest id found at opening */
-    atomic_bool failed, full_said;
+    atomic_bool failed;
+    _Atomic int64_t full_said_ms;
     _Atomic uint64_t free_floor, free_bytes, reusable_bytes;
     _Atomic int64_t free_checked_ms;
     _Atomic uint64_t messages, recipients, submitted, commits, committed_items;
@@ -139,6 +141,10 @@ int spool_table_run(sqlite3_stmt *statement); /* one that gives no rows */
 int spool_table_empty(struct spool_table *t); /* gives the file's pages back when it holds nothing */
 uint64_t spool_table_reusable(struct spool_table *t);
 
+/* spool_reserve.c */
+void spool_reserve_take(struct spool *s); /* if there is plenty of room */
+bool spool_reserve_give_up(struct spool *s); /* true: there is more room now */
+
 /* spool_recover.c */
 bool spool_recover_log(const char *directory, struct buf *error) __attribute__((warn_unused_result));
 
@@ -147,7 +153,7 @@ void *spool_writer_run(void *spool);
 void spool_fail(struct spool *s, const char *what, const char *why); /* read-only from now on, said once */
 
 /* spool.c */
-void spool_say_full(struct spool *s, const char *what, int error); /* once, until a commit succeeds */
+void spool_say_full(struct spool *s, const char *what, int error); /* once a minute */
 void spool_push(struct spool *s, struct spool_item *item);
 enum spool_result spool_ask(struct spool *s, struct spool_item *item); /* pushes and waits */
 void spool_item_finish(struct spool_item *item, enum spool_result result);

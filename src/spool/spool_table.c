@@ -125,7 +125,16 @@ static bool count_what_is_there(struct spool *s)
     return true;
 }
 
-/* What a run before us wrote is carried over into the database and synced there before anything is added: see spool_recover.c. */
+/* A log that a run before us left is carried over. On a full disk it stays, and goes on: what it holds is safe (spool_recover.c). */
+static bool carry_over(struct spool *s)
+{
+    int rc = spool_table_checkpoint(&s->table, true);
+
+    if (rc == SQLITE_FULL)
+        spool_say_full(s, "carrying the log over", ENOSPC);
+    return rc == SQLITE_OK || rc == SQLITE_FULL;
+}
+
 bool spool_table_open(struct spool *s, struct buf *error)
 {
     struct spool_table *t = &s->table;
@@ -143,7 +152,7 @@ bool spool_table_open(struct spool *s, struct buf *error)
     close(fd);
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
     if (sqlite3_open_v2(path, &t->db, flags, NULL) == SQLITE_OK && sqlite3_exec(t->db, pragmas, NULL, NULL, NULL) == SQLITE_OK &&
-        migrate(t->db, error) && spool_table_checkpoint(t, true) == SQLITE_OK && prepare(t) && count_what_is_there(s)) {
+        migrate(t->db, error) && carry_over(s) && prepare(t) && count_what_is_there(s)) {
         sqlite3_extended_result_codes(t->db, 1);
         sqlite3_wal_hook(t->db, log_grew, t);
         return true;

@@ -239,8 +239,6 @@ static void committed(struct spool *s, struct list *items)
 {
     size_t count = 0;
 
-    if (!list_is_empty(items) && atomic_load_explicit(&s->full_said, memory_order_relaxed) && atomic_exchange(&s->full_said, false))
-        log_info("spool: %s: there is room again", s->directory);
     LIST_EACH_SAFE(items, l, after) {
         struct spool_item *item = item_of(l);
         count++;
@@ -282,13 +280,18 @@ static void give_up(struct list *items)
     }
 }
 
-/* No room: carrying the log over gives its space back, and outcomes mostly make room. */
+/* No room: carrying the log over gives its space back, and outcomes mostly make room. If even that needs more, the reserve is used up. */
 static enum spool_result write_outcomes_alone(struct spool *s, struct list *items)
 {
     spool_say_full(s, "writing the queue", ENOSPC);
     refuse_submits(items, SPOOL_FULL);
-    enum spool_result result = result_of(s, spool_table_checkpoint(&s->table, true));
-    return result == SPOOL_FAILED ? result : commit(s, items);
+    enum spool_result result = SPOOL_FULL;
+    for (bool again = true; again && result == SPOOL_FULL; again = result == SPOOL_FULL && spool_reserve_give_up(s)) {
+        result = result_of(s, spool_table_checkpoint(&s->table, true));
+        if (result != SPOOL_FAILED)
+            result = commit(s, items);
+    }
+    return result;
 }
 
 static enum spool_result write_items(struct spool *s, struct list *items)
@@ -346,6 +349,7 @@ static void keep_house(struct spool *s)
 {
     if (atomic_load(&s->failed))
         return;
+    spool_reserve_take(s);
     if ((uint64_t)s->table.wal_pages * s->table.page_size >= CHECKPOINT_BYTES &&
         result_of(s, spool_table_checkpoint(&s->table, false)) == SPOOL_FULL)
         spool_say_full(s, "carrying the log over", ENOSPC);

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/mount.h>
 
 static char fsync_flag[80], write_flag[80];
 
@@ -197,6 +198,44 @@ static void a_log_that_cannot_be_made_safe_is_not_opened(void **state)
     assert_int_equal(submit_and_drop(s, 100), SPOOL_OK);
 }
 
+/* A real full disk: what is left of it after the spool took its reserve is eaten by somebody else. */
+static void a_disk_full_to_the_last_byte_is_worked_off(void **state)
+{
+    struct sample *s = *state;
+    static struct gathered loaded;
+    char path[128];
+    static char piece[1024 * 1024];
+
+    spool_close(&s->spool);
+    if (mount("none", s->directory, "tmpfs", 0, "size=300m,mode=700") != 0) {
+        sample_open(s);
+        skip(); /* not root */
+    }
+    sample_open(s);
+    for (int i = 0; i < 200; i++)
+        assert_int_equal(submit_and_drop(s, 100000), SPOOL_OK);
+    snprintf(path, sizeof path, "%s/eater", s->directory);
+    int eater = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(eater >= 0);
+    while (write(eater, piece, sizeof piece) > 0)
+        ;
+    while (submit_and_drop(s, 200000) == SPOOL_OK)
+        ;
+    sample_reopen(s);
+    sample_load(s, &loaded);
+    assert_true(loaded.count >= 200);
+    for (size_t i = 0; i < loaded.count; i++)
+        sample_outcome(s, loaded.at[i], 0, SPOOL_DONE);
+    assert_int_equal(spool_flush(s->spool), SPOOL_OK);
+    assert_false(spool_is_failed(s->spool));
+    gathered_clear(&loaded);
+    assert_holds(s, 0);
+    spool_close(&s->spool);
+    close(eater);
+    assert_int_equal(umount(s->directory), 0);
+    sample_open(s);
+}
+
 static int setup(void **state)
 {
     int result = sample_setup(state);
@@ -228,6 +267,7 @@ int main(void)
         ROW(a_large_body_that_does_not_fit_leaves_no_file),
         ROW(a_large_body_that_cannot_be_synced_fails_the_spool),
         ROW(a_failed_sync_while_carrying_over_is_noticed),
+        ROW(a_disk_full_to_the_last_byte_is_worked_off),
         ROW(a_log_that_cannot_be_made_safe_is_not_opened),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
