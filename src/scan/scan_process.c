@@ -6,7 +6,7 @@
 
 #include "base/log.h"
 #include "base/packet.h"
-#include "scan/sandbox.h"
+#include "scan/sandbox_parts.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -137,5 +137,7 @@ int scan_process(int socket, uint64_t memory_limit)
     }
     int code = serve(socket, packet);
     free(packet);
+    if (SANDBOX_IS_RELAXED)
+        _exit(code); /* the leak check at the end of such a build needs what the sandbox refuses */
     return code;
 }

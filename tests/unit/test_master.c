@@ -92,46 +92,55 @@ static void on_apply(struct player *a, int channel)
         scan_something(a->pool);
 }
 
+/* False at the end. */
+static bool take_packet(struct player *a, const struct process_packet *p, int fd)
+{
+    switch (p->type) {
+    case PROCESS_CONFIG: take_text(a, &a->config, fd); break;
+    case PROCESS_KEYS: take_text(a, &a->keys, fd); break;
+    case PROCESS_LISTENER:
+        write_down(a->role, "listener %d %s", p->number, p->text);
+        close(fd);
+        break;
+    case PROCESS_SCAN:
+        write_down(a->role, "scan %d", p->number);
+        a->first_scan = p->number;
+        if (!a->pool || !scan_pool_add(a->pool, fd, p->number))
+            _exit(97);
+        break;
+    case PROCESS_APPLY: on_apply(a, PROCESS_FD); break;
+    case PROCESS_REOPEN:
+        write_down(a->role, "reopen");
+        if (a->pool && !process_send(PROCESS_FD, PROCESS_SCAN_BAD, a->first_scan, "", -1))
+            _exit(96);
+        break;
+    case PROCESS_STOP:
+        write_down(a->role, "stop %d", p->number);
+        return behaves("linger");
+    default: write_down(a->role, "odd %d", p->type);
+    }
+    return true;
+}
+
 static int play(const char *role)
 {
     struct player a = {.role = role, .config = buf_make(1 << 20), .keys = buf_make(1 << 20)};
     struct process_packet p;
-    int fd;
+    int fd, got;
 
     write_down(role, "started");
     if (behaves("die") && strcmp(role, "relay") == 0)
         return 3;
     if (strcmp(role, "relay") == 0)
         a.pool = scan_pool_new(PATIENCE_MS);
-    while (process_receive(PROCESS_FD, &p, &fd, -1) > 0) {
-        switch (p.type) {
-        case PROCESS_CONFIG: take_text(&a, &a.config, fd); break;
-        case PROCESS_KEYS: take_text(&a, &a.keys, fd); break;
-        case PROCESS_LISTENER:
-            write_down(role, "listener %d %s", p.number, p.text);
-            close(fd);
-            break;
-        case PROCESS_SCAN:
-            write_down(role, "scan %d", p.number);
-            a.first_scan = p.number;
-            if (!a.pool || !scan_pool_add(a.pool, fd, p.number))
-                return 97;
-            break;
-        case PROCESS_APPLY: on_apply(&a, PROCESS_FD); break;
-        case PROCESS_REOPEN:
-            write_down(role, "reopen");
-            if (a.pool && !process_send(PROCESS_FD, PROCESS_SCAN_BAD, a.first_scan, "", -1))
-                return 96;
-            break;
-        case PROCESS_STOP:
-            write_down(role, "stop %d", p.number);
-            if (!behaves("linger"))
-                return 0;
-            break;
-        default: write_down(role, "odd %d", p.type);
-        }
-    }
-    write_down(role, "orphan");
+    do
+        got = process_receive(PROCESS_FD, &p, &fd, -1);
+    while (got > 0 && take_packet(&a, &p, fd));
+    if (got <= 0)
+        write_down(role, "orphan");
+    scan_pool_free(&a.pool);
+    buf_free(&a.config);
+    buf_free(&a.keys);
     return 0;
 }
 
