@@ -15,13 +15,19 @@ static uint32_t cut_to_u32(size_t n)
     return n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
 }
 
+/* Without an early way out: thirty-two octets a step are faster than looking at each of them in time. */
 static bool has_8bit(const char *at, size_t len)
 {
-    unsigned char all = 0;
+    uint64_t all = 0, word[4];
+    size_t i = 0;
 
-    for (size_t i = 0; i < len; i++) /* without an early way out, so that the compiler makes it wide */
+    for (; len - i >= sizeof word; i += sizeof word) {
+        memcpy(word, at + i, sizeof word);
+        all |= word[0] | word[1] | word[2] | word[3];
+    }
+    for (; i < len; i++)
         all |= (unsigned char)at[i];
-    return all > 127;
+    return (all & UINT64_C(0x8080808080808080)) != 0;
 }
 
 struct line_watch {
