@@ -126,7 +126,9 @@ struct blob *blob_from(struct str bytes)
 
     if (!b)
         return NULL;
-    if (blob_append(b, bytes.at, bytes.len) != BLOB_OK || !blob_seal(b)) {
+    b->memory = malloc(bytes.len ? bytes.len : 1); /* no more than it will ever need: a queue holds many */
+    b->cap = b->memory ? bytes.len : 0;
+    if (!b->memory || blob_append(b, bytes.at, bytes.len) != BLOB_OK || !blob_seal(b)) {
         blob_unref(b);
         return NULL;
     }

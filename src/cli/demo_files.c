@@ -7,6 +7,7 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,7 +105,7 @@ static bool write_config(const struct demo_files *f)
     const char *d = f->directory;
     int n = snprintf(text, sizeof text,
                      "# Made by `postern demo` at every start; change a copy.\n"
-                     "host_name = \"%s\"\n"
+                     "host_name = \"%s\"\n%s"
                      "listen_mx = {\"127.0.0.1:%d\"}\nlisten_submission = {\"127.0.0.1:%d\"}\nlisten_submissions = {\"127.0.0.1:%d\"}\n"
                      "listen_console = {\"127.0.0.1:%d\"}\nwhy_url = \"http://127.0.0.1:%d/why\"\n"
                      "state_directory = \"%s/state\"\nspool_directory = \"%s/spool\"\nrun_directory = \"%s/run\"\nlists_directory = \"%s/lists\"\n"
@@ -115,7 +116,7 @@ static bool write_config(const struct demo_files *f)
                      "domain \"strict.test\" {\n  routes = {\"127.0.0.1:%d\"}\n  local_recipients = {\"ann\", \"bob\"}\n}\n"
                      "domain \"live.test\" {  # its own server's answers reach the sender\n  routes = {\"127.0.0.1:%d\"}\n  cut_through = yes\n}\n"
                      "domain \"down.test\" {  # nobody listens there\n  routes = {\"127.0.0.1:%d\"}\n}\n",
-                     host_name, DEMO_MX, DEMO_SUBMISSION, DEMO_SUBMISSIONS, DEMO_CONSOLE, DEMO_CONSOLE, d, d, d, d, d, d, d, d, d, DEMO_SINK,
+                     host_name, geteuid() == 0 ? "user = \"nobody\"\n" : "", DEMO_MX, DEMO_SUBMISSION, DEMO_SUBMISSIONS, DEMO_CONSOLE, DEMO_CONSOLE, d, d, d, d, d, d, d, d, d, DEMO_SINK,
                      DEMO_SINK, DEMO_SINK, DEMO_DEAD);
 
     if (n < 0 || (size_t)n >= sizeof text) {
@@ -152,6 +153,21 @@ static void find_program(char *to)
         memmove(to, to + len + 1, strlen(to + len + 1) + 1);
 }
 
+/* Started as root, the gateway runs as nobody: what it writes must be that user's. */
+static bool give_away(const struct demo_files *f)
+{
+    static const char *const folders[] = {"/state", "/spool", "/run", "/log"};
+    char path[PATH_MAX + 32];
+    const struct passwd *nobody = geteuid() == 0 ? getpwnam("nobody") : NULL;
+
+    for (size_t i = 0; nobody && i < sizeof folders / sizeof *folders; i++) {
+        snprintf(path, sizeof path, "%s%s", f->directory, folders[i]);
+        if (chown(path, nobody->pw_uid, nobody->pw_gid) < 0)
+            return say(path);
+    }
+    return true;
+}
+
 bool demo_files_make(const char *directory, struct demo_files *out)
 {
     static const char *const folders[] = {"", "/state", "/spool", "/run", "/lists", "/log", "/maildir"};
@@ -173,5 +189,5 @@ bool demo_files_make(const char *directory, struct demo_files *out)
         if (!make_folder(path))
             return false;
     }
-    return make_certificate(out->directory) && write_config(out) && write_lists(out);
+    return make_certificate(out->directory) && write_config(out) && write_lists(out) && give_away(out);
 }

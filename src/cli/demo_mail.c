@@ -58,8 +58,8 @@ static int read_reply(struct stream *s, char *text)
             if (line.len >= 4 && line.at[3] == '-')
                 continue;
             str_copy(text, REPLY_MAX, line);
-            stream_consume(s, input.len - rest.len);
-            return line.len >= 3 ? (line.at[0] - '0') * 100 + (line.at[1] - '0') * 10 + line.at[2] - '0' : 0;
+            stream_consume(s, input.len - rest.len); /* from here on LINE points nowhere */
+            return strlen(text) >= 3 ? (text[0] - '0') * 100 + (text[1] - '0') * 10 + text[2] - '0' : 0;
         }
         if (stream_fill_wait(s, deadline_ms) != STREAM_OK)
             return 0;
