@@ -117,6 +117,7 @@ struct spool *spool_open(const char *directory, uint64_t free_floor, void (*acce
         give_back(s);
         return NULL;
     }
+    pthread_setname_np(s->writer, "spool");
     return s;
 }
 

@@ -283,9 +283,12 @@ static bool start(struct event_log *l, struct buf *error)
 {
     int trouble = pthread_create(&l->writer, NULL, run, l);
 
-    if (trouble)
+    if (trouble) {
         buf_addf(error, "message log: no thread: %s", strerror(trouble));
-    return trouble == 0;
+        return false;
+    }
+    pthread_setname_np(l->writer, "message log");
+    return true;
 }
 
 static struct event_log *make(const char *host_name)
