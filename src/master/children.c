@@ -129,6 +129,7 @@ void child_died(struct child *c, int status, bool as_told)
         close(c->channel);
     c->channel = -1;
     if (as_told) {
+        c->start_at_ms = now_ms;
         log_info("%s (%ld) %s", child_name(c->role), (long)c->pid, how);
     } else {
         int64_t pause_ms = pause_after(c, status, lived_ms);

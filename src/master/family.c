@@ -197,9 +197,14 @@ static void one_died(struct master *m, struct child *c, int status)
 {
     bool is_scan = c->role == CHILD_SCAN, orphan = is_scan && !m->relay.pid;
 
-    child_died(c, status, m->stopping || orphan);
-    if (m->stopping || is_scan)
+    child_died(c, status, m->stopping || orphan || (!m->started && !is_scan));
+    if (m->stopping)
         return;
+    if (is_scan) {
+        if (!m->started && WIFEXITED(status) && WEXITSTATUS(status) == EX_OSERR)
+            give_up_start(m, "scan", "it cannot confine itself");
+        return;
+    }
     if (c->role == CHILD_RELAY && m->pending.settings)
         reload_answered(m, false, "the relay died of it, or with it");
     if (!m->started)
