@@ -397,7 +397,7 @@ static bool run_trial(const struct trial_row *row, enum sandbox_role role, struc
     int status;
 
     *out = (struct sandbox_trial){.role = role, .act = row->act};
-    if (landlock_version() < row->landlock) {
+    if (role != SANDBOX_SCAN && landlock_version() < row->landlock) { /* scan may make no such call at all */
         snprintf(out->how, sizeof out->how, "not tried: this kernel's Landlock is too old");
         return true;
     }
