@@ -7,14 +7,12 @@
 #include "store/event_log.h"
 
 #include "base/clock.h"
-#include "base/hash.h"
 #include "base/log.h"
 #include "store/event_parts.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -29,7 +27,7 @@ enum {
     GATHER_MS = 20,
     RETRY_MS = 1000,              /* an output that cannot be written */
     KEEP_MAX = 256 * 1024,        /* memory that an empty queue keeps */
-    SEEN_SLOTS = 4096,
+    EARLY_MS = 500,               /* an attempt so soon after receipt may come before the news of acceptance */
     JOURNAL_FIELDS_MAX = 48
 };
 
@@ -50,7 +48,7 @@ struct event_log {
     struct output out[OUTPUTS];
     struct event_text_context text;
     char *host_name;                       /* owned */
-    _Atomic uint64_t seen[SEEN_SLOTS];     /* messages whose first lines are written, by their reference's hash */
+    struct event_seen *seen;               /* owned */
 
     pthread_t writer;
     pthread_mutex_t lock;
@@ -94,6 +92,7 @@ static void free_log(struct event_log *l)
     pthread_cond_destroy(&l->work);
     pthread_cond_destroy(&l->progress);
     pthread_mutex_destroy(&l->lock);
+    event_seen_free(l->seen);
     free(l->host_name);
     free(l);
 }
@@ -296,7 +295,9 @@ static struct event_log *make(const char *host_name)
     struct event_log *l = calloc(1, sizeof *l);
     pthread_condattr_t monotonic;
 
-    if (!l || !(l->host_name = strdup(host_name))) {
+    if (!l || !(l->host_name = strdup(host_name)) || !(l->seen = event_seen_new())) {
+        if (l)
+            free(l->host_name);
         free(l);
         return NULL;
     }
@@ -351,12 +352,14 @@ void event_log_reopen(struct event_log *l)
     pthread_mutex_unlock(&l->lock);
 }
 
-/* Is E the first event of its message? Remembers by hash, in a table that forgets old ones. */
-static bool is_first(struct event_log *l, const struct event *e)
+/* What the text has to say of the message before it says E. */
+static unsigned introduction(struct event_log *l, const struct event *e)
 {
-    uint64_t hash = hash_str(e->reference) | 1;
+    bool is_attempt = e->kind == EVENT_DELIVERED || e->kind == EVENT_DEFERRED || e->kind == EVENT_BOUNCED;
 
-    return atomic_exchange_explicit(&l->seen[(hash >> 8) % SEEN_SLOTS], hash, memory_order_relaxed) != hash;
+    if (e->kind == EVENT_ACCEPTED)
+        return event_seen_mark(l->seen, e->reference, EVENT_INTRODUCED | EVENT_IDENTIFIED);
+    return is_attempt && e->delay_ms <= EARLY_MS ? event_seen_mark(l->seen, e->reference, EVENT_INTRODUCED) : 0;
 }
 
 /* The lock is held. Waits for room; false when the output fails and its queue is full. */
@@ -394,7 +397,7 @@ void event_log_add(struct event_log *l, const struct event *e)
     if (l->out[OUT_JSON].on)
         event_json(e, &line[OUT_JSON]);
     if (l->out[OUT_TEXT].on)
-        event_text(e, &l->text, e->kind == EVENT_ACCEPTED && is_first(l, e), &line[OUT_TEXT]);
+        event_text(e, &l->text, introduction(l, e), &line[OUT_TEXT]);
     if (l->out[OUT_JOURNAL].on)
         event_journal(e, &line[OUT_JOURNAL]);
     pthread_mutex_lock(&l->lock);

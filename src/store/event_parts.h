@@ -5,6 +5,8 @@
 #include "base/buf.h"
 #include "store/event_log.h"
 
+#include <pthread.h>
+
 enum {
     EVENT_TEXT_MAX = 8 * 1024,          /* bytes of one field; what is longer is cut */
     EVENT_LINE_MAX = 4 * 1024 * 1024    /* bytes of one event, escapes included: more than all fields together can need */
@@ -22,7 +24,16 @@ struct event_text_context {
     const char *host_name;
     int process_id;
 };
-/* Postfix's lines for E, possibly none. FIRST: the first event of its message, which says where it came from. */
-void event_text(const struct event *e, const struct event_text_context *context, bool first, struct buf *out);
+/* What the text says once per message: where it came from and its size; its Message-ID. */
+enum event_marks { EVENT_INTRODUCED = 1, EVENT_IDENTIFIED = 2 };
+/* Postfix's lines for E, possibly none. FRESH: what has not been said of its message yet and is to be said now. */
+void event_text(const struct event *e, const struct event_text_context *context, unsigned fresh, struct buf *out);
+
+/* event_seen.c */
+struct event_seen;
+struct event_seen *event_seen_new(void); /* NULL out of memory */
+void event_seen_free(struct event_seen *seen);
+/* Marks the message, and returns those of MARKS that it did not have. */
+unsigned event_seen_mark(struct event_seen *seen, struct str reference, unsigned marks);
 
 #endif

@@ -137,23 +137,27 @@ static void refused(const struct event *e, const struct event_text_context *cont
     end_line(e, out);
 }
 
-/* Once per message. Our own reports come from nobody: they have no smtpd line, as Postfix's have none. */
-static void accepted(const struct event *e, const struct event_text_context *context, struct buf *out)
+/* Our own reports come from nobody: they have no smtpd line, as Postfix's have none. */
+static void introduce(const struct event *e, const struct event_text_context *context, unsigned fresh, struct buf *out)
 {
-    if (e->client_ip.family) {
+    if ((fresh & EVENT_INTRODUCED) && e->client_ip.family) {
         begin_queued(e, context, smtpd_name(e), out);
         buf_add_text(out, "client=");
         add_client(e, out);
         buf_add_char(out, '\n');
     }
-    begin_queued(e, context, "cleanup", out);
-    bool has_brackets = e->message_id.len && e->message_id.at[0] == '<';
-    buf_add_text(out, has_brackets ? "message-id=" : "message-id=<");
-    add_safe(out, e->message_id, "");
-    buf_add_text(out, has_brackets ? "\n" : ">\n");
-    begin_queued(e, context, "qmgr", out);
-    add_field(out, "from", e->sender);
-    buf_addf(out, ", size=%llu, nrcpt=%zu (queue active)\n", (unsigned long long)e->size, e->recipient_count ? e->recipient_count : 1);
+    if (fresh & EVENT_IDENTIFIED) {
+        bool has_brackets = e->message_id.len && e->message_id.at[0] == '<';
+        begin_queued(e, context, "cleanup", out);
+        buf_add_text(out, has_brackets ? "message-id=" : "message-id=<");
+        add_safe(out, e->message_id, "");
+        buf_add_text(out, has_brackets ? "\n" : ">\n");
+    }
+    if (fresh & EVENT_INTRODUCED) {
+        begin_queued(e, context, "qmgr", out);
+        add_field(out, "from", e->sender);
+        buf_addf(out, ", size=%llu, nrcpt=%zu (queue active)\n", (unsigned long long)e->size, e->recipient_count ? e->recipient_count : 1);
+    }
 }
 
 /* Postfix's precision: two significant digits below 100 seconds. */
@@ -218,17 +222,16 @@ static void incomplete(const struct event *e, const struct event_text_context *c
     end_line(e, out);
 }
 
-void event_text(const struct event *e, const struct event_text_context *context, bool first, struct buf *out)
+void event_text(const struct event *e, const struct event_text_context *context, unsigned fresh, struct buf *out)
 {
+    introduce(e, context, fresh, out);
     switch (e->kind) {
     case EVENT_CONNECT_REFUSED:
     case EVENT_REFUSED:
         refused(e, context, out);
         return;
     case EVENT_ACCEPTED:
-        if (first)
-            accepted(e, context, out);
-        return;
+        return; /* introducing it was all */
     case EVENT_DELIVERED:
         attempt(e, context, "smtp", "sent", "", out);
         return;

@@ -56,7 +56,7 @@ static struct event refusal(const char *reply, enum reason reason)
 static void text_of(const struct event *e, struct buf *out)
 {
     *out = buf_make(EVENT_LINE_MAX);
-    event_text(e, &context, true, out);
+    event_text(e, &context, e->kind == EVENT_ACCEPTED ? EVENT_INTRODUCED | EVENT_IDENTIFIED : 0, out);
     assert_non_null(buf_text(out));
 }
 
@@ -494,6 +494,35 @@ static void pflogsumm_counts_it_right(void **state)
     assert_null(strstr(report, "/why/"));
 }
 
+/* The courier may be faster than the thread that accepted the message. */
+static void a_delivery_before_the_acceptance_is_counted_right(void **state)
+{
+    struct files *f = *state;
+    static char text[8192];
+    struct event_log *l = open_log("", f->text);
+    struct event early = sample(EVENT_DELIVERED), old = sample(EVENT_DELIVERED);
+
+    early.delay_ms = 3;
+    event_log_add(l, &early);
+    add(l, EVENT_ACCEPTED, "7K3F9QXD2M", NULL);
+    add(l, EVENT_ACCEPTED, "7K3F9QXD2M", NULL);
+    old.reference = STR("FRMYESTRDY"); /* accepted by a run before this one: not introduced again */
+    old.delay_ms = 86400000;
+    event_log_add(l, &old);
+    event_log_close(&l);
+    FILE *in = fopen(f->text, "r");
+    assert_non_null(in);
+    text[fread(text, 1, sizeof text - 1, in)] = '\0';
+    fclose(in);
+    const char *client = strstr(text, "client="), *size = strstr(text, "size="), *sent = strstr(text, "status=sent");
+    assert_true(client && size && client < size && size < sent);
+    assert_null(strstr(client + 1, "client="));
+    assert_null(strstr(size + 1, "size="));
+    const char *id = strstr(text, "message-id=");
+    assert_true(id && id > sent);
+    assert_null(strstr(id + 1, "message-id="));
+}
+
 #define FILES(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -509,6 +538,7 @@ int main(void)
         FILES(a_rotated_file_is_left_alone),
         FILES(a_full_disk_does_not_stop_mail),
         cmocka_unit_test(a_path_that_cannot_be_opened_is_said),
+        FILES(a_delivery_before_the_acceptance_is_counted_right),
         FILES(pflogsumm_counts_it_right),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
