@@ -352,7 +352,7 @@ void event_log_reopen(struct event_log *l)
     pthread_mutex_unlock(&l->lock);
 }
 
-/* What the text has to say of the message before it says E. */
+/* What the text has to say of the message before it says E. The lock is held. */
 static unsigned introduction(struct event_log *l, const struct event *e)
 {
     bool is_attempt = e->kind == EVENT_DELIVERED || e->kind == EVENT_DEFERRED || e->kind == EVENT_BOUNCED;
@@ -396,11 +396,11 @@ void event_log_add(struct event_log *l, const struct event *e)
     }
     if (l->out[OUT_JSON].on)
         event_json(e, &line[OUT_JSON]);
-    if (l->out[OUT_TEXT].on)
-        event_text(e, &l->text, introduction(l, e), &line[OUT_TEXT]);
     if (l->out[OUT_JOURNAL].on)
         event_journal(e, &line[OUT_JOURNAL]);
     pthread_mutex_lock(&l->lock);
+    if (l->out[OUT_TEXT].on) /* under the lock, so that what introduces a message also stands before the rest */
+        event_text(e, &l->text, introduction(l, e), &line[OUT_TEXT]);
     for (int i = 0; i < OUTPUTS; i++)
         queue(l, &l->out[i], &line[i]);
     l->added++;

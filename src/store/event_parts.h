@@ -5,8 +5,6 @@
 #include "base/buf.h"
 #include "store/event_log.h"
 
-#include <pthread.h>
-
 enum {
     EVENT_TEXT_MAX = 8 * 1024,          /* bytes of one field; what is longer is cut */
     EVENT_LINE_MAX = 4 * 1024 * 1024    /* bytes of one event, escapes included: more than all fields together can need */
@@ -29,7 +27,7 @@ enum event_marks { EVENT_INTRODUCED = 1, EVENT_IDENTIFIED = 2 };
 /* Postfix's lines for E, possibly none. FRESH: what has not been said of its message yet and is to be said now. */
 void event_text(const struct event *e, const struct event_text_context *context, unsigned fresh, struct buf *out);
 
-/* event_seen.c */
+/* event_seen.c; its caller locks */
 struct event_seen;
 struct event_seen *event_seen_new(void); /* NULL out of memory */
 void event_seen_free(struct event_seen *seen);

@@ -11,24 +11,16 @@
 enum { BUCKETS = 4096, WAYS = 4, ALL_MARKS = EVENT_INTRODUCED | EVENT_IDENTIFIED };
 
 struct event_seen {
-    pthread_mutex_t lock;
     uint64_t at[BUCKETS][WAYS]; /* newest first: a hash, its lowest bits replaced by the marks */
 };
 
 struct event_seen *event_seen_new(void)
 {
-    struct event_seen *seen = calloc(1, sizeof *seen);
-
-    if (seen)
-        pthread_mutex_init(&seen->lock, NULL);
-    return seen;
+    return calloc(1, sizeof(struct event_seen));
 }
 
 void event_seen_free(struct event_seen *seen)
 {
-    if (!seen)
-        return;
-    pthread_mutex_destroy(&seen->lock);
     free(seen);
 }
 
@@ -46,11 +38,8 @@ static uint64_t *find_or_make(uint64_t *bucket, uint64_t key)
 unsigned event_seen_mark(struct event_seen *seen, struct str reference, unsigned marks)
 {
     uint64_t hash = hash_str(reference);
-
-    pthread_mutex_lock(&seen->lock);
     uint64_t *entry = find_or_make(seen->at[(hash >> 32) % BUCKETS], hash & ~(uint64_t)ALL_MARKS);
     unsigned fresh = marks & ~(unsigned)(*entry & ALL_MARKS);
     *entry |= marks;
-    pthread_mutex_unlock(&seen->lock);
     return fresh;
 }
