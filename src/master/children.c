@@ -81,7 +81,7 @@ bool child_start(struct child *c, const struct identity *id, int far_end, uint64
     if (pid == 0)
         become(c, id, far_end, memory_limit, master);
     c->pid = pid;
-    c->ready = false;
+    c->ready = c->leaving = false;
     c->started_ms = clock_mono_ms();
     return true;
 }

@@ -197,7 +197,7 @@ static void one_died(struct master *m, struct child *c, int status)
 {
     bool is_scan = c->role == CHILD_SCAN, orphan = is_scan && !m->relay.pid;
 
-    child_died(c, status, m->stopping || orphan || (!m->started && !is_scan));
+    child_died(c, status, m->stopping || orphan || c->leaving || (!m->started && !is_scan));
     if (m->stopping)
         return;
     if (is_scan) {
@@ -320,6 +320,15 @@ void family_kill(struct master *m)
     child_kill(&m->console);
     for (size_t i = 0; i < m->scan_count; i++)
         child_kill(&m->scans[i]);
+}
+
+void family_replace_scans(struct master *m)
+{
+    for (size_t i = 0; i < m->scan_count; i++)
+        if (m->scans[i].pid) {
+            m->scans[i].leaving = true;
+            kill(m->scans[i].pid, SIGTERM);
+        }
 }
 
 /* Scan processes end by themselves when the relay does. */

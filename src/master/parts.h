@@ -63,6 +63,7 @@ struct child {
     int channel;         /* our end, owned; -1 for a scan process, which speaks with the relay */
     int id;              /* of a scan process: never given twice */
     bool ready;          /* it said so */
+    bool leaving;        /* told to, so that another takes its place */
     int64_t started_ms;
     int64_t start_at_ms; /* when not running: when it shall be started */
     unsigned deaths;     /* in a row */
@@ -102,6 +103,7 @@ void family_read(struct master *m, struct child *c); /* a packet has come */
 void family_send_config(struct master *m, const struct config *config);
 void family_tell(struct master *m, enum process_packet_type type, int32_t number); /* relay and console */
 void family_kill(struct master *m);
+void family_replace_scans(struct master *m); /* each when it has finished the message at hand */
 bool family_is_gone(const struct master *m);
 
 /* reload.c */

@@ -22,6 +22,8 @@ static void say_reloading(void)
 
 static void in_force(struct master *m)
 {
+    if (config_scan_limit(&m->pending) != config_scan_limit(&m->config))
+        family_replace_scans(m); /* larger messages must fit in */
     config_free(&m->config);
     m->config = m->pending;
     m->pending = (struct config){.settings = NULL};

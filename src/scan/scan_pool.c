@@ -9,6 +9,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,11 +68,34 @@ void scan_pool_on_failure(struct scan_pool *p, void (*failed)(void *arg, int id)
     p->failed_arg = arg;
 }
 
+static bool is_closed(int socket)
+{
+    struct pollfd look = {.fd = socket};
+    return poll(&look, 1, 0) == 1 && look.revents & (POLLHUP | POLLERR);
+}
+
+/* Channels at the bottom of the stack may not be asked for days: whose process has ended would stay. Under the lock. */
+static void sweep(struct scan_pool *p)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < p->free_count; i++) {
+        if (!is_closed(p->free[i].socket)) {
+            p->free[kept++] = p->free[i];
+            continue;
+        }
+        close(p->free[i].socket);
+        p->alive--;
+    }
+    p->free_count = kept;
+}
+
 bool scan_pool_add(struct scan_pool *p, int socket, int id)
 {
     bool added = channel_set_timeout(socket, p->timeout_ms);
 
     pthread_mutex_lock(&p->lock);
+    sweep(p);
     added = added && p->alive < POOL_MAX;
     if (added) {
         p->free[p->free_count++] = (struct channel){.socket = socket, .id = id};

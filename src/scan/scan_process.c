@@ -25,8 +25,9 @@ struct scan_packet {
     char bytes[SCAN_INLINE_MAX];
 };
 
-/* The one writable global: a signal handler can be reached in no other way. Counts messages; odd: one is being read. */
-static volatile sig_atomic_t turns;
+/* The writable globals: a signal handler can be reached in no other way. */
+static volatile sig_atomic_t turns;   /* counts beginnings and ends of messages; odd: one is being read */
+static volatile sig_atomic_t leaving; /* told to, in the middle of one */
 
 /*
  * Comes after each second of CPU, so it never comes to a process that waits. Armed once, it costs no system call per message.
@@ -46,12 +47,21 @@ static void on_tick(int signal_number)
         _exit(EX_SOFTWARE);
 }
 
-static bool arm_timer(void)
+/* The master replaces us, e.g. for another memory limit. The relay sees the channel close before it has asked anything more. */
+static void on_leave(int signal_number)
 {
-    struct sigaction action = {.sa_handler = on_tick, .sa_flags = SA_RESTART};
+    (void)signal_number;
+    if (turns % 2 == 0)
+        _exit(EX_OK);
+    leaving = 1;
+}
+
+static bool arm_signals(void)
+{
+    struct sigaction tick = {.sa_handler = on_tick, .sa_flags = SA_RESTART}, leave = {.sa_handler = on_leave, .sa_flags = SA_RESTART};
     struct itimerval every = {.it_interval.tv_sec = TICK_S, .it_value.tv_sec = TICK_S};
 
-    return sigaction(SIGPROF, &action, NULL) == 0 && setitimer(ITIMER_PROF, &every, NULL) == 0;
+    return sigaction(SIGPROF, &tick, NULL) == 0 && sigaction(SIGTERM, &leave, NULL) == 0 && setitimer(ITIMER_PROF, &every, NULL) == 0;
 }
 
 /* The bytes of a message that came as a descriptor; at == NULL when they cannot be had. */
@@ -100,11 +110,10 @@ static bool answer(int socket, const struct scan_packet *packet, size_t len, con
     bool read = scan_question(packet, len, fds, &report);
     for (size_t i = 0; i < fds->count; i++)
         close(fds->fd[i]);
-    turns++;
-    if (!read)
-        return false;
     report.sequence = packet->question.sequence;
-    return packet_send(socket, &report, sizeof report, NULL, -1);
+    bool sent = read && packet_send(socket, &report, sizeof report, NULL, -1);
+    turns++;
+    return sent;
 }
 
 static int serve(int socket, struct scan_packet *packet)
@@ -117,6 +126,8 @@ static int serve(int socket, struct scan_packet *packet)
             return EX_OK;
         if (n < 0 || !answer(socket, packet, (size_t)n, &fds))
             return EX_PROTOCOL;
+        if (leaving)
+            return EX_OK;
     }
 }
 
@@ -125,7 +136,7 @@ int scan_process(int socket, uint64_t memory_limit)
     const struct sandbox_paths nothing = {.read = NULL};
     struct scan_packet *packet = malloc(sizeof *packet);
 
-    if (!packet || prctl(PR_SET_DUMPABLE, 0) != 0 || !arm_timer()) {
+    if (!packet || prctl(PR_SET_DUMPABLE, 0) != 0 || !arm_signals()) {
         log_error("the scan process cannot start: %s", strerror(errno));
         free(packet);
         return EX_OSERR;

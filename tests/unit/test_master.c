@@ -345,8 +345,13 @@ static void reloads(void **state)
     write_config(&s, "domain \"second.test\" { }\ndomain \"refuse.me\" { }\n"); /* refused by the relay */
     kill(s.master, SIGHUP);
     wait_for_count(&s, " second", 4);
+    assert_int_equal(count_of(&s, " scan "), 2);
+    write_config(&s, "domain \"second.test\" { max_message_size = \"200M\" }\n"); /* scan processes need room for it */
+    kill(s.master, SIGHUP);
+    wait_for_count(&s, " second", 6);
+    wait_for_count(&s, " scan ", 4);
     kill(last_writer(&s, "relay"), SIGKILL); /* the next relay gets the one that was taken, not the one refused */
-    wait_for_count(&s, "scanned", 2);
+    wait_for_count(&s, " second", 7);
     assert_int_equal(count_of(&s, "odd"), 0);
     kill(s.master, SIGTERM);
     assert_int_equal(end_code(&s), EX_OK);

@@ -208,6 +208,42 @@ static void a_process_that_died_idle_costs_no_message(void **state)
     wait_for_end(stays);
 }
 
+static void a_process_told_to_leave_costs_no_message(void **state)
+{
+    (void)state;
+    struct failures f;
+    struct scan_report r;
+    struct scan_pool *p = new_pool(PATIENT_MS, &f);
+    pid_t stays = start(p, 1, real_scan), leaves = start(p, 2, real_scan);
+
+    assert_int_equal(scan_text(p, small, sizeof small - 1, &r), SCAN_OK); /* it has come up */
+    kill(leaves, SIGTERM);
+    int status = wait_for_end(leaves);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    assert_int_equal(scan_text(p, small, sizeof small - 1, &r), SCAN_OK);
+    assert_int_equal(scan_pool_size(p), 1);
+    scan_pool_free(&p);
+    wait_for_end(stays);
+}
+
+/* However often processes are replaced, the pool does not fill up with those that are gone. */
+static void replacements_do_not_pile_up(void **state)
+{
+    (void)state;
+    struct failures f;
+    struct scan_pool *p = new_pool(PATIENT_MS, &f);
+    int pair[2];
+
+    for (int i = 0; i < 300; i++) {
+        assert_true(packet_pair(pair));
+        assert_true(scan_pool_add(p, pair[0], i));
+        assert_int_equal(scan_pool_size(p), 1);
+        close(pair[1]);
+    }
+    scan_pool_free(&p);
+}
+
 static int lie(int socket)
 {
     char question[sizeof(struct scan_question) + 4096];
@@ -401,6 +437,8 @@ int main(void)
         cmocka_unit_test(a_hung_process_is_blamed),
         cmocka_unit_test(a_killed_process_leaves_the_pool),
         cmocka_unit_test(a_process_that_died_idle_costs_no_message),
+        cmocka_unit_test(a_process_told_to_leave_costs_no_message),
+        cmocka_unit_test(replacements_do_not_pile_up),
         cmocka_unit_test(nonsense_is_blamed),
         cmocka_unit_test(questions_are_checked),
         cmocka_unit_test(threads_take_turns),
