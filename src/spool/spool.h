@@ -84,7 +84,7 @@ struct blob *spool_message_body(struct spool *s, struct spool_message *m);   /* 
 void spool_message_forget_body(struct spool *s, struct spool_message *m);
 
 struct spool_stats {
-    uint64_t messages, recipients;     /* in the queue now */
+    uint64_t messages, recipients;     /* in the queue now; older ones count once spool_load() has given them */
     uint64_t submitted, commits, committed_items;
     uint64_t bytes_free;
     bool failed;

@@ -104,6 +104,7 @@ struct spool {
 
     _Atomic int64_t next_id;
     int64_t loaded_max; /* the highest id found at opening */
+    int64_t counted_to; /* the writer's: rows up to there are in `messages` */
     atomic_bool failed;
     _Atomic int64_t full_said_ms;
     _Atomic uint64_t free_floor, free_bytes, reusable_bytes;
@@ -135,7 +136,8 @@ int spool_table_insert(struct spool_table *t, const struct spool_insert *in);
 int spool_table_state(struct spool_table *t, int64_t id, size_t index, struct str state);
 int spool_table_remove(struct spool_table *t, int64_t id, bool with_states);
 int spool_table_body(struct spool_table *t, int64_t id, struct blob **out);
-int spool_table_page(struct spool_table *t, int64_t after, int64_t last, struct spool_message **page, size_t *count, int64_t *seen);
+/* The rows behind AFTER, up to LAST, at most SPOOL_PAGE_ROWS: ROWS of them, COUNT readable ones; goes on behind *SEEN. */
+int spool_table_page(struct spool_table *t, int64_t after, int64_t last, struct spool_message **page, size_t *count, size_t *rows, int64_t *seen);
 int spool_table_checkpoint(struct spool_table *t, bool truncate);
 int spool_table_run(sqlite3_stmt *statement); /* one that gives no rows */
 int spool_table_empty(struct spool_table *t); /* gives the file's pages back when it holds nothing */

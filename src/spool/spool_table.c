@@ -109,17 +109,16 @@ static bool prepare(struct spool_table *t)
     return true;
 }
 
-static bool count_what_is_there(struct spool *s)
+/* Counting the rows would read every page: spool_load() does that anyway, and counts. */
+static bool look_at_what_is_there(struct spool *s)
 {
     int64_t last = number_of(s->table.db, "SELECT coalesce(max(id), 0) FROM message");
-    int64_t messages = number_of(s->table.db, "SELECT count(*) FROM message");
     int64_t page_size = number_of(s->table.db, "PRAGMA page_size");
 
-    if (last < 0 || messages < 0 || page_size <= 0)
+    if (last < 0 || page_size <= 0)
         return false;
     s->loaded_max = last;
     atomic_store(&s->next_id, last + 1);
-    atomic_store(&s->messages, (uint64_t)messages);
     s->table.page_size = (uint64_t)page_size;
     atomic_store(&s->reusable_bytes, spool_table_reusable(&s->table));
     return true;
@@ -152,7 +151,7 @@ bool spool_table_open(struct spool *s, struct buf *error)
     close(fd);
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
     if (sqlite3_open_v2(path, &t->db, flags, NULL) == SQLITE_OK && sqlite3_exec(t->db, pragmas, NULL, NULL, NULL) == SQLITE_OK &&
-        migrate(t->db, error) && carry_over(s) && prepare(t) && count_what_is_there(s)) {
+        migrate(t->db, error) && carry_over(s) && prepare(t) && look_at_what_is_there(s)) {
         sqlite3_extended_result_codes(t->db, 1);
         sqlite3_wal_hook(t->db, log_grew, t);
         return true;
@@ -317,20 +316,19 @@ static int read_message(struct spool_table *t, struct spool_message **out)
     return SQLITE_OK;
 }
 
-int spool_table_page(struct spool_table *t, int64_t after, int64_t last, struct spool_message **page, size_t *count, int64_t *seen)
+int spool_table_page(struct spool_table *t, int64_t after, int64_t last, struct spool_message **page, size_t *count, size_t *rows, int64_t *seen)
 {
     int rc = sqlite3_bind_int64(t->page, 1, after);
 
-    *count = 0;
+    *count = *rows = 0;
     *seen = last; /* unless the page gets full */
     if (rc == SQLITE_OK)
         rc = sqlite3_bind_int64(t->page, 2, last);
     if (rc == SQLITE_OK)
         rc = sqlite3_bind_int64(t->page, 3, SPOOL_PAGE_ROWS);
-    int rows = 0;
     while (rc == SQLITE_OK && (rc = sqlite3_step(t->page)) == SQLITE_ROW) {
         struct spool_message *m;
-        if (++rows == SPOOL_PAGE_ROWS)
+        if (++*rows == SPOOL_PAGE_ROWS)
             *seen = sqlite3_column_int64(t->page, 0);
         rc = read_message(t, &m);
         if (m)

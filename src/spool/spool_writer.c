@@ -311,10 +311,16 @@ static enum spool_result write_items(struct spool *s, struct list *items)
 
 static void read_page(struct spool *s, struct spool_item *item)
 {
-    int rc = spool_table_page(&s->table, item->id, s->loaded_max, item->page, &item->page_count, &item->id);
+    int64_t after = item->id;
+    size_t rows;
+    int rc = spool_table_page(&s->table, after, s->loaded_max, item->page, &item->page_count, &rows, &item->id);
 
-    for (size_t i = 0; i < item->page_count; i++)
-        atomic_fetch_add_explicit(&s->recipients, spool_record_of(item->page[i])->live, memory_order_relaxed);
+    if (rc == SQLITE_OK && after == s->counted_to) { /* not those of a second reading */
+        s->counted_to = item->id;
+        atomic_fetch_add_explicit(&s->messages, rows, memory_order_relaxed);
+        for (size_t i = 0; i < item->page_count; i++)
+            atomic_fetch_add_explicit(&s->recipients, spool_record_of(item->page[i])->live, memory_order_relaxed);
+    }
     spool_item_finish(item, rc == SQLITE_OK ? SPOOL_OK : SPOOL_FAILED);
 }
 
@@ -353,7 +359,8 @@ static void keep_house(struct spool *s)
     if ((uint64_t)s->table.wal_pages * s->table.page_size >= CHECKPOINT_BYTES &&
         result_of(s, spool_table_checkpoint(&s->table, false)) == SPOOL_FULL)
         spool_say_full(s, "carrying the log over", ENOSPC);
-    if (atomic_load(&s->messages) == 0 && atomic_load(&s->reusable_bytes) > EMPTY_ABOVE_BYTES) {
+    bool is_empty = s->counted_to == s->loaded_max && atomic_load(&s->messages) == 0;
+    if (is_empty && atomic_load(&s->reusable_bytes) > EMPTY_ABOVE_BYTES) {
         result_of(s, spool_table_empty(&s->table));
         atomic_store(&s->reusable_bytes, spool_table_reusable(&s->table));
     }
