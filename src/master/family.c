@@ -196,8 +196,9 @@ static void give_up_start(struct master *m, const char *who, const char *why)
 static void one_died(struct master *m, struct child *c, int status)
 {
     bool is_scan = c->role == CHILD_SCAN, orphan = is_scan && !m->relay.pid;
+    bool ends_start = !m->started && !is_scan && !c->ready;
 
-    child_died(c, status, m->stopping || orphan || c->leaving || (!m->started && !is_scan));
+    child_died(c, status, m->stopping || orphan || c->leaving || ends_start);
     if (m->stopping)
         return;
     if (is_scan) {
@@ -207,7 +208,7 @@ static void one_died(struct master *m, struct child *c, int status)
     }
     if (c->role == CHILD_RELAY && m->pending.settings)
         reload_answered(m, false, "the relay died of it, or with it");
-    if (!m->started)
+    if (ends_start)
         give_up_start(m, child_name(c->role), "it died before it was ready");
     else if (c->role == CHILD_RELAY && m->reload_again)
         reload(m);
