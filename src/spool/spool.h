@@ -72,14 +72,16 @@ enum spool_result spool_submit(struct spool *s, struct spool_message *m) __attri
 
 /* A recipient's new state after an attempt or a verb; joins the next commit and returns at once. REPORT (may be NULL, its reference is taken) is a DSN
  * that is committed in the same transaction as the outcome that causes it: neither without the other; it is handed to ACCEPTED like any message. When all recipients of M are
- * SPOOL_DONE, its rows and body go away. The caller owns recipient I of M at that time; the values are copied from it. */
+ * SPOOL_DONE, its rows and body go away. An outcome without a report waits up to 5 ms for something to commit with. A report whose body is
+ * large is synced on the calling thread first. The caller owns recipient I of M at that time; the values are copied from it. */
 void spool_outcome(struct spool *s, struct spool_message *m, size_t i, struct spool_message *report_or_null);
 /* Waits until everything handed in so far is committed. */
 enum spool_result spool_flush(struct spool *s) __attribute__((warn_unused_result));
 
 /* At start: all queued messages, oldest first, through EACH (takes its own reference). Bodies are opened on demand: see spool_message_body(). */
 bool spool_load(struct spool *s, void (*each)(void *arg, struct spool_message *m), void *arg, struct buf *error);
-/* Deferred messages may drop their body from memory and get it back: NULL when it cannot be read. */
+/* Deferred messages may drop their body from memory and get it back: NULL when it cannot be read. The reading is the writer thread's,
+ * so no lock that ACCEPTED takes may be held. Forgetting never blocks. */
 struct blob *spool_message_body(struct spool *s, struct spool_message *m);   /* a reference for the caller */
 void spool_message_forget_body(struct spool *s, struct spool_message *m);
 
