@@ -19,13 +19,10 @@ static enum session_next refuse_arguments(struct session *s, enum args_result re
     }
 }
 
-/* A policy refusal has a page and a log row of its own; a protocol answer is just said. */
 static enum session_next refuse(struct session *s, const struct finding *f)
 {
     char reference[REFERENCE_LEN + 1];
 
-    if (reason_row(f->reason)->kind == REASON_KIND_PROTOCOL)
-        return answer_finding(s, f, NULL);
     random_reference(reference);
     event_refused(s, f, reference, NULL, NULL, NULL);
     return answer_finding(s, f, reference);

@@ -16,7 +16,7 @@ static enum session_next cmd_quit(struct session *s, struct str args)
 {
     if (args.len)
         return answer_detail(s, REASON_BAD_ARGUMENTS, "QUIT takes none");
-    s->closing = true;
+    s->closing = s->said_quit = true;
     return answer(s, REASON_CLOSING);
 }
 

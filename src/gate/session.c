@@ -17,7 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { LINGER_MS = 5000, LINGER_BYTES = 4 * 1024 * 1024, HANDSHAKE_MS = 60000, PROXY_MS = 10000, PROXY_AGAIN_MS = 100, PROXY_PEEK = 4096, POLITE_MS = 24 * 3600 * 1000 };
+enum { LINGER_MS = 5000, LINGER_AT_STOP_MS = 200, LINGER_BYTES = 4 * 1024 * 1024, HANDSHAKE_MS = 60000, PROXY_MS = 10000, PROXY_AGAIN_MS = 100, PROXY_PEEK = 4096, POLITE_MS = 24 * 3600 * 1000 };
 
 static void session_run(struct waiter_item *item, enum wake why);
 static void finish_turn(struct session *s, enum session_next next, enum stream_state sent);
@@ -100,10 +100,12 @@ static void park(struct session *s, short events)
 void session_linger(struct session *s)
 {
     s->state = SESSION_LINGER;
-    s->linger_until_ms = clock_mono_ms() + LINGER_MS;
+    s->linger_until_ms = clock_mono_ms() + (atomic_load(&s->gate->stopping) ? LINGER_AT_STOP_MS : LINGER_MS);
     s->linger_bytes = 0;
-    if (!s->stream.ssl)
-        shutdown(s->stream.fd, SHUT_WR);
+    session_leave(s); /* it is no longer served */
+    if (s->stream.ssl && !s->stream.handshaking)
+        SSL_shutdown(s->stream.ssl);
+    shutdown(s->stream.fd, SHUT_WR);
 }
 
 /* Goodbye: what is queued goes out; a client that is still talking gets the time to read it (RFC 1122 §4.2.2.13: closing
@@ -115,7 +117,8 @@ static void say_goodbye(struct session *s)
     if (s->tx)
         event_incomplete(s);
     session_reset_transaction(s);
-    if (sent == STREAM_FAILED || sent == STREAM_EOF) {
+    bool nothing_follows = s->said_quit && sent == STREAM_OK && !stream_has_input(&s->stream);
+    if (nothing_follows || sent == STREAM_FAILED || sent == STREAM_EOF) {
         session_free(s);
         return;
     }
@@ -128,7 +131,7 @@ static void linger(struct session *s, enum wake why)
 {
     char drop[4096];
 
-    if (why != WAKE_READY) {
+    if (why != WAKE_READY) { /* it had its time, or we are stopping */
         session_free(s);
         return;
     }

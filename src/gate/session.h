@@ -76,7 +76,7 @@ struct session {
     enum session_state state;
     enum service service;
     bool admitted;                /* counted in the concurrency of its address */
-    bool greeted, closing, started_tls;
+    bool greeted, closing, started_tls, said_quit;
     bool paused;                  /* commands wait in the buffer until our answers are read */
 };
 

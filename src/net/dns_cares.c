@@ -186,7 +186,9 @@ static void wait_and_process(struct resolver *r)
     uint64_t drop;
 
     for (int i = 0; i < ARES_GETSOCK_MAXNUM; i++) {
-        short events = (short)((ARES_GETSOCK_READABLE(mask, i) ? POLLIN : 0) | (ARES_GETSOCK_WRITABLE(mask, i) ? POLLOUT : 0));
+        /* the library's own macros shift a signed 1 into the sign */
+        bool reads = (unsigned)mask >> i & 1, writes = (unsigned)mask >> (i + ARES_GETSOCK_MAXNUM) & 1;
+        short events = (short)((reads ? POLLIN : 0) | (writes ? POLLOUT : 0));
         if (events)
             p[count++] = (struct pollfd){.fd = sockets[i], .events = events};
     }

@@ -214,11 +214,17 @@ void tls_client_free(struct tls_client **t)
     *t = NULL;
 }
 
+/* SSL_set_tlsext_host_name() without its cast, which throws const away. */
+static bool set_name(SSL *ssl, const char *host)
+{
+    return SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, (void *)(uintptr_t)host) == 1;
+}
+
 SSL *tls_client_session(struct tls_client *t, int fd, const char *host, bool verify)
 {
     SSL *ssl = SSL_new(t->context);
 
-    if (!ssl || SSL_set_fd(ssl, fd) != 1 || (host && *host && SSL_set_tlsext_host_name(ssl, host) != 1) ||
+    if (!ssl || SSL_set_fd(ssl, fd) != 1 || (host && *host && !set_name(ssl, host)) ||
         (verify && SSL_set1_host(ssl, host ? host : "") != 1)) {
         SSL_free(ssl);
         return NULL;

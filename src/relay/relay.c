@@ -267,16 +267,18 @@ static bool take_packet(struct relay *r, struct relay_inbox *inbox, const struct
     return true;
 }
 
+/* Sessions first, then deliveries, then the spool, which commits what still waits; the log last. */
 static void stop(struct relay *r)
 {
     int64_t deadline_ms = clock_mono_ms() + STOP_MS;
+    size_t left = 0;
 
     if (r->gate) {
         gate_stop(r->gate);
-        size_t left = waiter_drain(r->waiter, deadline_ms);
-        if (left)
-            log_warning("%zu sessions were cut off", left);
+        left = waiter_drain(r->waiter, deadline_ms);
     }
+    if (left)
+        log_warning("%zu sessions were cut off", left);
     control_stop(&r->control);
     if (r->courier)
         courier_stop(r->courier, deadline_ms);
@@ -284,6 +286,18 @@ static void stop(struct relay *r)
         spool_close(&r->spool);
     if (r->log)
         event_log_close(&r->log);
+    if (left)
+        return; /* their threads still use what follows; the process ends anyway */
+    if (r->waiter)
+        waiter_free(&r->waiter);
+    gate_free(&r->gate);
+    courier_free(&r->courier);
+    if (r->scan)
+        scan_pool_free(&r->scan);
+    dns_free(&r->dns);
+    tls_client_free(&r->tls);
+    counters_free(&r->counters);
+    settings_holder_free(&r->settings);
 }
 
 int relay_process(int channel)
@@ -299,5 +313,8 @@ int relay_process(int channel)
     if (got < 0)
         log_error("from the master: %s", strerror(errno));
     stop(&r);
+    buf_free(&inbox.config);
+    buf_free(&inbox.pems);
+    buf_free(&inbox.config_name);
     return EX_OK;
 }

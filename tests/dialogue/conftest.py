@@ -9,6 +9,7 @@
     given listener mx|submission|submissions
     given others 10                               so many connections of the same client are open already
     given earlier 3                               so many came and went before
+    given no-off                                  the governing setting's own "off" does not concern this dialogue
     S: 550 5.5.2 *invalid greeting*               the next whole reply; one of its lines must match (* is any text)
     S+: 250-STARTTLS*                             another line of the same reply
     C: EHLO client.example.test                   a line, CR LF behind it
@@ -61,7 +62,7 @@ def off_value(setting):
         return "0"
     if kind == "TEXT" and low == "0":
         return ""
-    if kind in ("LIST", "NETWORKS") and low == "0":
+    if kind == "LIST" and low == "0":
         return []
     return None
 
@@ -127,13 +128,15 @@ class Run:
             self.lists[found.group(1)] = self.lists.get(found.group(1), "") + found.group(2) + "\n"
             return
         word, _, rest = text.partition(" ")
+        if word == "no-off":
+            return
         name = {"client": "client_address", "listener": "listener", "others": "others", "earlier": "earlier"}[word]
         setattr(self, name, int(rest) if name in ("others", "earlier") else rest)
 
     def refusal(self, pattern):
         """Is this the reply that the dialogue's reason gives?"""
         row = REASONS.get(self.dialogue.reason)
-        return bool(row) and pattern.startswith(row[4])
+        return bool(row) and pattern.startswith((row[4] + " " + row[5]).strip())
 
     def go(self):
         with pt.Gateway(self.settings, self.domains, self.lists) as g:
@@ -152,7 +155,7 @@ class Run:
             for step in self.dialogue.steps:
                 if self.step(step) == "enough":
                     return
-            for one in held:
+            for one in held + [self.client]:
                 one.close()
 
     def step(self, line):
@@ -212,7 +215,7 @@ class SmtpFile(pytest.File):
         if not row or row[2] not in ("TEMPORARY", "PERMANENT"):
             return
         setting = row[8]
-        if setting != "NONE" and off_value(setting) is not None:
+        if setting != "NONE" and off_value(setting) is not None and "no-off" not in d.givens:
             yield SmtpItem.from_parent(self, name=name + "-off", run=lambda: Run(d, extra_setting=(setting, off_value(setting)), passes=True).go())
         if d.sender() and row[3] in ("HELO", "RCPT", "DATA"):
             lifted = row[9] == "LIFTED"

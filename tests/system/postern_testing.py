@@ -5,6 +5,7 @@ Everything listens on loopback, in a folder of its own, and ends with the test. 
 import contextlib
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -42,10 +43,13 @@ def poll(what, seconds=PATIENCE, every=0.02):
 
 
 def free_port(address="127.0.0.1"):
+    """A port below those that the kernel gives to clients, so that nobody takes it between our look and our bind."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family) as s:
-        s.bind((address, 0))
-        return s.getsockname()[1]
+    while True:
+        port = random.randrange(10000, 32000)
+        with socket.socket(family) as s, contextlib.suppress(OSError):
+            s.bind((address, port))
+            return port
 
 
 def to_conf(value):
