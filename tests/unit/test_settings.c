@@ -1,0 +1,105 @@
+/* test_settings.c: values with their bounds, inheritance, the file with its line numbers, and the retry schedule. */
+#include "catalog/schedule.h"
+#include "store/settings_file.h"
+
+#include "check.h"
+
+static const struct {
+    const char *name, *text, *error; /* error: part of the message, NULL: none is expected */
+} rows[] = {
+    {"nothing is fine", "", NULL},
+    {"a domain", "domain \"acme.test\" { max_line = 2000 }", NULL},
+    {"unknown setting", "\n\nfoo = 1", ":4: no such option 'foo'"},
+    {"not a number", "\nmax_line = abc", ":3: max_line: \"abc\" is not a number"},
+    {"out of bounds", "max_recipients = 99", "99 is not within 100"},
+    {"a size", "max_message_size = 10M", NULL},
+    {"a size without sense", "max_message_size = 10X", "is not a size"},
+    {"a time", "idle_timeout = 2m", NULL},
+    {"a time without sense", "idle_timeout = soon", "is not a time"},
+    {"yes", "chunking = no", NULL},
+    {"neither yes nor no", "chunking = maybe", "is not yes or no"},
+    {"a choice", "check_greeting_literal = none", NULL},
+    {"no choice", "check_greeting_literal = some", "is none of any|own|none"},
+    {"quarantine waits", "check_subject = quarantine", "no quarantine"},
+    {"networks", "xclient_networks = {\"127.0.0.0/8\", \"::1\"}", NULL},
+    {"bits past the prefix", "xclient_networks = {\"127.0.0.1/8\"}", "is not a network"},
+    {"a process setting in a domain", "domain \"acme.test\" { workers = 3 }", "no such option 'workers'"},
+    {"a domain twice", "domain \"acme.test\" { }\ndomain \"acme.test\" { }", "duplicate title"},
+    {"no domain name", "domain \"acme test\" { }", "not a domain name"},
+    {"a pattern that does not compile", "restricted_local_part = \"([\"", "restricted_local_part"},
+    {"listener without port", "listen_mx = {\"127.0.0.1\"}", "is not an address with a port"},
+    {"submissions without certificate", "listen_submissions = {\"127.0.0.1:465\"}", "needs tls_certificates"},
+    {"schedule", "retry_schedule = {\"1m*2\", \"1h\"}", NULL},
+    {"schedule without end", "retry_schedule = {\"1m*2\"}", "retry_schedule"},
+};
+
+static struct settings *parse(const char *more, struct buf *error)
+{
+    char text[2000];
+
+    snprintf(text, sizeof text, "host_name = mx.postern.test\n%s\n", more);
+    return settings_file_parse(text, "test.conf", error, NULL);
+}
+
+static void the_file_is_checked(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct buf error = buf_make(8192);
+        struct settings *s = parse(rows[i].text, &error);
+        bool named = rows[i].error && str_find_str(buf_str(&error), str_from(rows[i].error)) >= 0;
+        if ((s != NULL) == (rows[i].error != NULL) || (rows[i].error && !named))
+            fail_msg("%s: %s, \"" STR_FMT "\"", rows[i].name, s ? "accepted" : "refused", STR_ARG(buf_str(&error)));
+        settings_unref(s);
+        buf_free(&error);
+    }
+}
+
+static void domains_inherit_what_they_do_not_set(void **state)
+{
+    struct buf error = buf_make(8192);
+    struct settings *s = parse("max_line = 2000\ncheck_subject = off\ndomain \"a.test\" { max_line = 2000 }\ndomain \"B.test\" { check_subject = tag }",
+                               &error);
+    const struct domain *a = settings_domain(s, STR("A.TEST")), *b = settings_domain(s, STR("b.test"));
+
+    (void)state;
+    assert_non_null(a);
+    assert_non_null(b);
+    assert_null(settings_domain(s, STR("c.test")));
+    assert_int_equal(setting_number(&b->policy, SETTING_max_line), 2000);
+    assert_true(a->policy.value[SETTING_max_line].is_explicit);
+    assert_false(b->policy.value[SETTING_max_line].is_explicit);
+    assert_int_equal(setting_action(&a->policy, SETTING_check_subject), ACTION_OFF);
+    assert_int_equal(setting_action(&b->policy, SETTING_check_subject), ACTION_TAG);
+    assert_true(a->data_fingerprint != b->data_fingerprint);
+    settings_unref(s);
+    buf_free(&error);
+}
+
+static void retries_follow_the_specification(void **state)
+{
+    struct buf error = buf_make(200);
+    struct settings *s = parse("", &error);
+    struct retry_schedule schedule;
+    int64_t age_ms = 0, minute = 60000, hour = 60 * minute;
+
+    (void)state;
+    assert_true(schedule_parse(setting_list(settings_system(s), SETTING_retry_schedule), &schedule, &error));
+    for (uint32_t n = 1; n <= 8; n++) {
+        assert_int_equal(schedule_next_ms(&schedule, n, age_ms), 15 * minute);
+        age_ms += 15 * minute;
+    }
+    assert_int_equal(age_ms, 2 * hour);
+    assert_int_equal(schedule_next_ms(&schedule, 9, age_ms), 15 * minute * 3 / 2);
+    assert_int_equal(schedule_next_ms(&schedule, 20, 17 * hour), 6 * hour);
+    assert_int_equal(schedule_next_ms(&schedule, 100000, 90 * hour), 6 * hour);
+    settings_unref(s);
+    buf_free(&error);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(the_file_is_checked), cmocka_unit_test(domains_inherit_what_they_do_not_set),
+                                       cmocka_unit_test(retries_follow_the_specification)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
