@@ -16,7 +16,7 @@ struct offered session_offered(const struct session *s)
         .binarymime = esmtp && setting_flag(p, SETTING_chunking),
         .smtputf8 = esmtp,
         .dsn = esmtp,
-        .requiretls = esmtp && s->client.tls && setting_flag(p, SETTING_requiretls),
+        .requiretls = esmtp && setting_flag(p, SETTING_requiretls), /* outside TLS it has an answer of its own */
         .auth = false,
     };
 }
