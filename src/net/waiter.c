@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { CHUNK = 4096, MOST_CHUNKS = 512, WHEEL = 4096, TICK_MS = 100, STACK_BYTES = 512 * 1024, FIRST_WORKERS = 2 };
@@ -352,7 +353,9 @@ void waiter_arm(struct waiter_item *item, short events, int64_t deadline_ms)
     /* ARMING lets an event through but no deadline: a deadline could close the fd before epoll_ctl names it, and
      * the kernel could give its number to somebody else. */
     atomic_store(&s->word, word_of(generation, ARMING));
-    if (epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &e) < 0)
+    /* Called past the C library: its wrapper tells ThreadSanitizer that FD is used until the call returns, but the
+     * event that lets another thread close FD comes only after the kernel has done with it. */
+    if (syscall(SYS_epoll_ctl, epoll, EPOLL_CTL_MOD, fd, &e) < 0)
         bug("waiter: epoll_ctl: %s", strerror(errno));
     uint64_t expected = word_of(generation, ARMING);
     atomic_compare_exchange_strong(&s->word, &expected, word_of(generation, ARMED));
