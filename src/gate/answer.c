@@ -94,7 +94,12 @@ enum session_next answer_finding(struct session *s, const struct finding *f, con
 enum session_next answer_close(struct session *s, enum reason r, const char *detail)
 {
     struct finding f = finding_make(r, "%s", detail ? detail : "");
+    char reference[REFERENCE_LEN + 1];
 
     s->closing = true;
+    if (r == REASON_PIPELINED_TOO_EARLY) { /* an attack or a broken sender: the operator must be able to find it */
+        random_reference(reference);
+        event_refused(s, &f, reference, NULL, NULL, NULL);
+    }
     return say(s, r, &f, NULL);
 }
