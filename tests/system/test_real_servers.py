@@ -84,7 +84,7 @@ def test_postfix_keeps_what_is_deferred(chain):
 @needs_dovecot
 def test_dovecot_lmtp():
     with peers.Dovecot() as dovecot, pt.Gateway(domains={"acme.test": {"routes": ["lmtp:127.0.0.1:%d" % dovecot.port]}}) as g:
-        reply = g.client().transact(["ann@acme.test", "stranger@acme.test", "bob@acme.test"], message=pt.sample(body=".dot\r\nend"))
+        reply = g.client().transact(["ann@acme.test", "stranger@acme.test", "bob@acme.test"], message=pt.sample(body="..dot\r\nend"))
         assert reply.startswith("250")
         for name in ("ann@acme.test", "bob@acme.test"):
             assert b".dot" in pt.poll(lambda: dovecot.mailbox(name))[0]
