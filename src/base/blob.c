@@ -2,6 +2,7 @@
 #include "base/blob.h"
 
 #include "base/bug.h"
+#include "base/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -40,27 +41,13 @@ struct blob *blob_new(uint64_t ceiling, const char *directory)
     return b;
 }
 
-static bool write_all(int fd, const char *at, size_t len)
-{
-    while (len) {
-        ssize_t n = write(fd, at, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        at += n;
-        len -= (size_t)n;
-    }
-    return true;
-}
-
 static bool move_to_file(struct blob *b)
 {
     int fd = open(b->directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 
     if (fd < 0)
         return false;
-    if (!write_all(fd, b->memory, b->size)) {
+    if (!file_write_all(fd, b->memory, b->size)) {
         int why = errno;
         close(fd);
         errno = why;
@@ -96,7 +83,7 @@ enum blob_result blob_append(struct blob *b, const char *at, size_t len)
     if (b->fd < 0 && b->directory && b->size + len > BLOB_MEMORY_MAX && !move_to_file(b))
         return BLOB_FAILED;
     if (b->fd >= 0) {
-        if (!write_all(b->fd, at, len))
+        if (!file_write_all(b->fd, at, len))
             return BLOB_FAILED;
     } else {
         if (!reserve(b, (size_t)b->size + len))
@@ -183,7 +170,7 @@ int blob_readable_fd(const struct blob *b)
         fd = memfd_create("message", MFD_CLOEXEC);
         if (fd < 0)
             return -1;
-        if (!write_all(fd, b->memory, (size_t)b->size)) {
+        if (!file_write_all(fd, b->memory, (size_t)b->size)) {
             int why = errno;
             close(fd);
             errno = why;

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* written by the build: SETTING_IS_USED_<id> is 1 where a process of the gateway reads that setting */
 #include "catalog/enforced.inc"
@@ -307,6 +308,23 @@ const struct setting_list *setting_list(const struct policy *p, enum setting s)
 const struct networks *setting_networks(const struct policy *p, enum setting s)
 {
     return &value(p, s, 1U << SETTING_NETWORKS)->networks;
+}
+
+const char *settings_host_name(const struct policy *system, char *to, size_t size)
+{
+    if (!str_copy(to, size, str_from(setting_text(system, SETTING_host_name))) || !*to) {
+        if (gethostname(to, size) < 0)
+            to[0] = '\0';
+        to[size - 1] = '\0';
+    }
+    return to;
+}
+
+const regex_t *setting_pattern(const struct policy *p, enum setting s)
+{
+    if (s != SETTING_restricted_local_part)
+        bug("setting %s is no pattern", rows[s].name);
+    return p->local_part_pattern;
 }
 
 struct settings_holder {

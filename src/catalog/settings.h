@@ -100,6 +100,10 @@ enum action setting_action(const struct policy *p, enum setting s);
 const char *setting_text(const struct policy *p, enum setting s); /* TEXT, CHOICE; never NULL */
 const struct setting_list *setting_list(const struct policy *p, enum setting s);
 const struct networks *setting_networks(const struct policy *p, enum setting s);
+/* A TEXT setting that holds a pattern, compiled: restricted_local_part. NULL where it is empty. */
+const regex_t *setting_pattern(const struct policy *p, enum setting s);
+/* Our own name: host_name, or the system's where that is empty. Into TO, which it returns. */
+const char *settings_host_name(const struct policy *system, char *to, size_t size);
 /* Is S one of the settings whose value decides on a message after DATA? Then it is in data_fingerprint. */
 bool setting_decides_at_data(enum setting s);
 

@@ -4,7 +4,6 @@
 #include "catalog/schedule.h"
 
 #include <string.h>
-#include <unistd.h>
 
 static void say(struct buf *error, const char *setting, const char *value, const char *what)
 {
@@ -21,26 +20,40 @@ static void check_endpoints(const struct policy *p, enum setting s, uint16_t def
             say(error, setting_row(s)->name, list->at[i], "is not an address with a port, such as 192.0.2.1:25 or [::]:25");
 }
 
-/* Letters, digits, hyphens and dots, at least one dot within: what other servers expect of a name in HELO. */
+static bool is_label(struct str label, bool *all_digits)
+{
+    *all_digits = true;
+    if (!label.len || label.len > 63 || label.at[0] == '-' || label.at[label.len - 1] == '-')
+        return false;
+    for (size_t i = 0; i < label.len; i++) {
+        if (!ascii_is_alnum((unsigned char)label.at[i]) && label.at[i] != '-')
+            return false;
+        *all_digits = *all_digits && ascii_is_digit((unsigned char)label.at[i]);
+    }
+    return true;
+}
+
+/* Two labels or more, the last one not a number (RFC 5321 §2.3.5): what other servers expect of a name in HELO. */
 static bool is_full_name(struct str name)
 {
-    ptrdiff_t dot = str_find(name, '.');
+    size_t labels = 0;
+    bool all_digits = false;
 
-    for (size_t i = 0; i < name.len; i++)
-        if (!ascii_is_alnum((unsigned char)name.at[i]) && name.at[i] != '.' && name.at[i] != '-')
+    do {
+        struct str label = str_cut(&name, '.');
+        if (!is_label(label, &all_digits))
             return false;
-    return dot > 0 && (size_t)str_find_last(name, '.') + 1 < name.len;
+        labels++;
+    } while (name.at);
+    return labels > 1 && !all_digits;
 }
 
 static void check_host_name(const struct policy *p, struct buf *error)
 {
-    char own[256] = "";
-    const char *name = setting_text(p, SETTING_host_name);
+    char own[256];
 
-    if (!*name && gethostname(own, sizeof own - 1) == 0)
-        name = own;
-    if (!is_full_name(str_from(name)))
-        say(error, "host_name", name, "is not a full host name such as mx1.example.net");
+    if (!is_full_name(str_from(settings_host_name(p, own, sizeof own))))
+        say(error, "host_name", own, "is not a full host name such as mx1.example.net");
 }
 
 static void check_certificates(const struct policy *p, struct buf *error)

@@ -1,4 +1,5 @@
 /* control_client.c: one question to the running relay over its control socket, and the configuration that says where that is. */
+#include "base/file.h"
 #include "cli/command.h"
 #include "store/settings_file.h"
 
@@ -54,20 +55,6 @@ static int connect_to(const char *path)
     return fd;
 }
 
-static bool write_all(int fd, const char *at, size_t len)
-{
-    while (len) {
-        ssize_t n = write(fd, at, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        at += n;
-        len -= (size_t)n;
-    }
-    return true;
-}
-
 static bool read_all(int fd, struct buf *into)
 {
     char piece[16384];
@@ -98,7 +85,7 @@ json_t *control_ask(const struct command_line *line, const json_t *request)
         free(text);
         return NULL;
     }
-    if (text && write_all(fd, text, strlen(text)) && write_all(fd, "\n", 1) && read_all(fd, &answer))
+    if (text && file_write_all(fd, text, strlen(text)) && file_write_all(fd, "\n", 1) && read_all(fd, &answer))
         result = json_loadb(answer.at, answer.len, 0, &trouble);
     if (!result)
         fprintf(stderr, "postern: %s: no valid answer\n", path);

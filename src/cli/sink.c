@@ -6,6 +6,7 @@
 
 #include "base/blob.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "net/stream.h"
 #include "smtp/command.h"
 #include "smtp/dot.h"
@@ -154,20 +155,6 @@ static bool collect(void *arg, const char *at, size_t len)
     return blob_append(arg, at, len) == BLOB_OK;
 }
 
-static bool write_all(int fd, const char *at, size_t len)
-{
-    while (len) {
-        ssize_t n = write(fd, at, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        at += n;
-        len -= (size_t)n;
-    }
-    return true;
-}
-
 static void add_envelope(const struct visit *v, struct buf *head)
 {
     char peer[ENDPOINT_TEXT_MAX];
@@ -198,7 +185,7 @@ static bool store(struct visit *v, const struct blob *body)
     add_envelope(v, &head);
     int fd = open(from, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     struct str bytes = blob_bytes(body);
-    bool ok = fd >= 0 && !head.failed && write_all(fd, head.at, head.len) && write_all(fd, bytes.at, bytes.len) && fsync(fd) == 0;
+    bool ok = fd >= 0 && !head.failed && file_write_all(fd, head.at, head.len) && file_write_all(fd, bytes.at, bytes.len) && fsync(fd) == 0;
     if (fd >= 0)
         ok = close(fd) == 0 && ok;
     buf_free(&head);

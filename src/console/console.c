@@ -130,10 +130,7 @@ static bool take_host(struct console *c, struct buf *error)
     if (!s)
         return false;
     pthread_mutex_lock(&c->lock);
-    const char *name = setting_text(settings_system(s), SETTING_host_name);
-    if (!str_copy(c->host, sizeof c->host, str_from(name)) || !*name)
-        if (gethostname(c->host, sizeof c->host - 1) < 0)
-            c->host[0] = '\0';
+    settings_host_name(settings_system(s), c->host, sizeof c->host);
     pthread_mutex_unlock(&c->lock);
     settings_unref(s);
     return true;

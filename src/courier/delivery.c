@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 void connection_close(struct connection **pc, bool politely)
 {
@@ -76,13 +75,6 @@ static void set_tls(struct smtp_client_options *o, const struct policy *p, const
     o->verify = requiretls; /* RFC 8689 §4.2.1: the certificate must be good; otherwise TLS is opportunistic */
 }
 
-static const char *own_name(const struct policy *system, char *to, size_t size)
-{
-    const char *name = setting_text(system, SETTING_host_name);
-
-    return *name || gethostname(to, size - 1) < 0 ? name : to;
-}
-
 static struct outcome explain(enum client_result result, const char *host)
 {
     switch (result) {
@@ -113,7 +105,7 @@ static struct connection *open_hop(struct courier *c, const struct settings *set
     }
     list_init(&one->list);
     hop_text(hop, one->host, sizeof one->host);
-    o.helo = own_name(system, own, sizeof own);
+    o.helo = settings_host_name(system, own, sizeof own);
     o.reply_ms = setting_number(system, SETTING_reply_timeout);
     o.final_reply_ms = setting_number(system, SETTING_final_reply_timeout);
     set_tls(&o, p, hop, requiretls);

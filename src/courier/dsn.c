@@ -9,7 +9,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { REPORT_MAX = 16 * 1024 * 1024, RETURNED_MAX = 1024 * 1024, HEADER_MAX = 256 * 1024, WRAP = 76 };
 
@@ -241,12 +240,9 @@ static void add_original(struct writing *w, struct str body)
 static void names(struct writing *w)
 {
     const struct policy *system = settings_system(w->settings);
-    const char *host = setting_text(system, SETTING_host_name), *postmaster = setting_text(system, SETTING_postmaster);
+    const char *postmaster = setting_text(system, SETTING_postmaster);
 
-    if (*host)
-        str_copy(w->host, sizeof w->host, str_from(host));
-    else if (gethostname(w->host, sizeof w->host - 1) < 0)
-        str_copy(w->host, sizeof w->host, STR("localhost"));
+    settings_host_name(system, w->host, sizeof w->host);
     if (*postmaster)
         str_copy(w->postmaster, sizeof w->postmaster, str_from(postmaster));
     else

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { SMTP_PORT = 25, LMTP_PORT = 24, MOST_MX = 64, MOST_PER_HOST = 8 };
 
@@ -176,19 +175,12 @@ static size_t drop_own_listeners(const struct policy *p, struct hop *hops, size_
     return kept;
 }
 
-static const char *own_name(const struct policy *system, char *to, size_t size)
-{
-    const char *name = setting_text(system, SETTING_host_name);
-
-    return *name || gethostname(to, size - 1) < 0 ? name : to;
-}
-
 static enum resolve_result resolve_route(struct dns *dns, const struct policy *system, const struct route *r, struct hop *hops, size_t *count)
 {
     char own[256] = "";
 
     if (r->by_mx)
-        return resolve_mx(dns, r->host, own_name(system, own, sizeof own), hops, count);
+        return resolve_mx(dns, r->host, settings_host_name(system, own, sizeof own), hops, count);
     if (r->host[0] == '/') {
         if (*count < HOPS_MAX) {
             struct hop *h = &hops[(*count)++];

@@ -35,9 +35,7 @@ struct gate_runtime *gate_runtime_new(struct settings *take, struct tls_server *
     r->lists = lists_load(setting_text(p, SETTING_lists_directory), error);
     if (!r->lists)
         goto fail;
-    if (!str_copy(r->host, sizeof r->host, str_from(setting_text(p, SETTING_host_name))) || !r->host[0])
-        if (gethostname(r->host, sizeof r->host - 1) < 0)
-            r->host[0] = '\0';
+    settings_host_name(p, r->host, sizeof r->host);
     const char *why = setting_text(p, SETTING_why_url);
     int n = *why ? snprintf(r->why_url, sizeof r->why_url, "%s", why)
                  : snprintf(r->why_url, sizeof r->why_url, "https://%s/why", r->host);

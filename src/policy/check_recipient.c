@@ -17,13 +17,14 @@ struct finding check_restricted_local_part(const struct address *recipient, cons
 {
     char local[LOCAL_PART_MAX + 1];
     size_t len = address_local_unquoted(recipient, local);
+    const regex_t *pattern = setting_pattern(p, SETTING_restricted_local_part);
 
-    if (!p->local_part_pattern)
+    if (!pattern)
         return finding_none();
     if (memchr(local, '\0', len))
         return finding_make(REASON_RESTRICTED_CHARACTERS, "%s", "NUL");
     local[len] = '\0';
-    if (regexec(p->local_part_pattern, local, 0, NULL, 0) != 0)
+    if (regexec(pattern, local, 0, NULL, 0) != 0)
         return finding_none();
     return finding_make(REASON_RESTRICTED_CHARACTERS, "%s", local);
 }

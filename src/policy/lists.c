@@ -75,6 +75,20 @@ static bool take_option(struct pattern *p, struct str word)
     return false;
 }
 
+/* A slip such as "*bad.test" would never match anybody, so it is said instead of kept. */
+static bool is_pattern(struct str text)
+{
+    ptrdiff_t at = str_find_last(text, '@');
+
+    if (str_starts(text, STR("*@")) || str_starts(text, STR("*.")))
+        return domain_is_valid(str_from_index(text, 2), true);
+    if (at < 0)
+        return domain_is_valid(text, true);
+    struct str domain = str_from_index(text, (size_t)at + 1);
+    struct ip literal;
+    return at > 0 && text.at[0] != '*' && (domain_is_valid(domain, true) || address_literal_parse(domain, &literal));
+}
+
 static bool take_pattern(struct pattern_list *list, struct str line, size_t number)
 {
     struct str word = str_word(&line);
@@ -83,7 +97,7 @@ static bool take_pattern(struct pattern_list *list, struct str line, size_t numb
         return false;
     struct pattern *p = &list->at[list->count];
     *p = (struct pattern){.authenticated_only = true, .envelope = true, .line = number};
-    if (!str_copy(p->text, sizeof p->text, word))
+    if (!is_pattern(word) || !str_copy(p->text, sizeof p->text, word))
         return false;
     str_lower(p->text, word.len);
     for (word = str_word(&line); word.len; word = str_word(&line))

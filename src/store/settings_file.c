@@ -31,30 +31,31 @@ static bool is_list(enum setting s)
     return type == SETTING_LIST || type == SETTING_NETWORKS;
 }
 
-/* Every value is checked where it stands, so that the message names its line. */
+/*
+ * Every value is checked where it stands, so that the message names its line. libconfuse asks after each entry of a list: only the newest
+ * is looked at, or long lists would take the square of their length. Says 0 also on an error, so that those behind it are found, too.
+ */
 static int check_value(cfg_t *cfg, cfg_opt_t *opt)
 {
     int id = setting_find(str_from(cfg_opt_name(opt)));
+    unsigned count = cfg_opt_size(opt);
     struct buf why = buf_make(1024);
     struct setting_value value;
-    unsigned count = cfg_opt_size(opt);
-    int result = 0;
 
-    if (id < 0)
+    if (id < 0 || count == 0)
         return 0;
-    const char **entries = calloc(count ? count : 1, sizeof *entries);
-    for (unsigned i = 0; entries && i < count; i++)
-        entries[i] = cfg_opt_getnstr(opt, i);
-    bool ours = !is_list((enum setting)id) || count > 0; /* lists are validated entry by entry while they grow */
-    if (entries && ours && !setting_parse((enum setting)id, entries, count, &value, &why)) {
-        cfg_error(cfg, "%s", buf_text(&why));
-        result = -1;
-    } else if (entries && ours) {
-        setting_value_free(&value);
+    const struct setting_row *row = setting_row((enum setting)id);
+    const char *newest = cfg_opt_getnstr(opt, count - 1);
+    if (is_list((enum setting)id) && (int64_t)count > row->max) {
+        cfg_error(cfg, "%s: more than %lld entries", row->name, (long long)row->max);
+        return -1; /* the rest would say the same again */
     }
-    free(entries);
+    if (setting_parse((enum setting)id, &newest, 1, &value, &why))
+        setting_value_free(&value);
+    else
+        cfg_error(cfg, "%s", buf_text(&why) ? buf_text(&why) : row->name);
     buf_free(&why);
-    return result;
+    return 0;
 }
 
 static cfg_opt_t option_for(enum setting s)
