@@ -161,6 +161,21 @@ static struct job *same_again(struct courier *c, struct destination *d)
     return job;
 }
 
+/* A spool that cannot write could not remember that the mail was delivered: then nothing is tried, and all of it is there at the next start. */
+static bool put_off(struct courier *c, struct job *job)
+{
+    struct destination *d = job->to;
+
+    if (!spool_is_failed(c->parts.spool))
+        return false;
+    job->busy = false;
+    d->active--;
+    if (!job_defer(c, job, clock_wall_ms() + BACK_OFF_MS))
+        job_queue(c, job);
+    destination_check(c, d);
+    return true;
+}
+
 static struct connection *take_cached(struct destination *d)
 {
     if (list_is_empty(&d->idle))
@@ -171,27 +186,30 @@ static struct connection *take_cached(struct destination *d)
     return one;
 }
 
-static bool may_be_kept(const struct connection *one)
-{
-    unsigned most = MESSAGES_PER_CONNECTION;
-
-    if (one->client.caps.mail_max && one->client.caps.mail_max < most)
-        most = one->client.caps.mail_max;
-    return one->client.messages < most;
-}
-
-/* The limit follows the destination: it grows while all goes well, and halves when a connection fails. */
-static void adapt(struct destination *d, const struct policy *p, bool failed)
+/*
+ * The limit follows the destination: it grows while all goes well, and halves when a connection fails. One that fails beside others that go
+ * well only says that these are enough; a row of failures, or one without any recent success, says that the destination is down.
+ */
+static bool adapt(struct destination *d, const struct policy *p, bool failed)
 {
     unsigned most = (unsigned)setting_number(p, SETTING_max_destination_connections);
+    int64_t now_ms = clock_mono_ms();
 
-    if (failed) {
-        d->limit = d->limit > 1 ? d->limit / 2 : 1;
-        d->successes = 0;
-    } else if (++d->successes >= d->limit && d->limit < most) {
-        d->limit++;
-        d->successes = 0;
+    if (!failed) {
+        d->failures = 0;
+        d->last_success_ms = now_ms;
+        if (d->limit > most)
+            d->limit = most;
+        if (++d->successes >= d->limit && d->limit < most) {
+            d->limit++;
+            d->successes = 0;
+        }
+        return false;
     }
+    bool is_down = d->failures++ >= d->limit || !d->last_success_ms || now_ms - d->last_success_ms > GOOD_WORD_MS;
+    d->limit = d->limit > 1 ? d->limit / 2 : 1;
+    d->successes = 0;
+    return is_down;
 }
 
 static void note_trouble(struct destination *d, const struct outcome *o)
@@ -210,7 +228,6 @@ static void run_job(struct courier *c, unsigned worker, struct job *job, struct 
     struct outcome *out = calloc(job->count, sizeof *out);
     struct attempt a = {.courier = c, .settings = settings, .policy = p, .job = job, .connection = *connection, .out = out, .worker = worker};
     struct destination *d = job->to;
-    char host[HOST_TEXT_MAX] = "";
 
     pthread_mutex_lock(&c->lock);
     bool backed_off = clock_mono_ms() < d->back_off_until_ms;
@@ -224,15 +241,14 @@ static void run_job(struct courier *c, unsigned worker, struct job *job, struct 
     else if (out)
         delivery_attempt(&a);
     *connection = a.connection;
-    if (a.connection)
-        str_copy(host, sizeof host, str_from(a.connection->host));
     pthread_mutex_lock(&c->lock);
-    if (a.host_is_down && !backed_off)
-        note_trouble(d, &out[0]);
-    adapt(d, p, a.host_is_down);
+    if (out && !backed_off && adapt(d, p, a.host_is_down))
+        note_trouble(d, &a.trouble);
     pthread_mutex_unlock(&c->lock);
     if (out)
-        conclude(c, settings, p, job, out, host);
+        conclude(c, settings, p, job, out, a.host);
+    else
+        conclude_nothing(c, job);
     free(out);
     settings_unref(settings);
 }
@@ -243,7 +259,7 @@ static void give_back(struct courier *c, struct destination *d, struct connectio
 
     pthread_mutex_lock(&c->lock);
     d->active--;
-    if (one && may_be_kept(one) && d->idle_count < MOST_CACHED && !c->stopping) {
+    if (one && connection_may_be_kept(one) && d->idle_count < MOST_CACHED && !c->stopping) {
         one->idle_since_ms = clock_mono_ms();
         list_add_tail(&d->idle, &one->list);
         d->idle_count++;
@@ -269,12 +285,14 @@ static void *worker_main(void *arg)
     pthread_mutex_lock(&c->lock);
     for (struct job *job; (job = next_job(c)) != NULL;) {
         struct destination *d = job->to;
+        if (put_off(c, job))
+            continue;
         struct connection *connection = take_cached(d);
         d->users++;
         while (job) {
             pthread_mutex_unlock(&c->lock);
             run_job(c, start.index, job, &connection);
-            if (connection && !may_be_kept(connection))
+            if (connection && !connection_may_be_kept(connection))
                 connection_close(&connection, true);
             pthread_mutex_lock(&c->lock);
             job = same_again(c, d);
@@ -386,6 +404,7 @@ bool courier_start(struct courier *c, struct spool *spool)
 
 static void cut_off(struct courier *c)
 {
+    c->cut = true;
     for (unsigned i = 0; i < c->worker_count; i++)
         if (c->sockets[i] >= 0)
             shutdown(c->sockets[i], SHUT_RDWR);

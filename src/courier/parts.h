@@ -10,12 +10,13 @@
 #include "courier/courier.h"
 #include "catalog/schedule.h"
 
+#include <jansson.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
 enum { CONNECTIONS_AT_FIRST = 5, MESSAGES_PER_CONNECTION = 100, MOST_CACHED = 8, BACK_OFF_MS = 30000, HOST_TEXT_MAX = 300 };
-
-enum job_order { ORDER_NONE, ORDER_RETRY, ORDER_HOLD, ORDER_BOUNCE, ORDER_DELETE }; /* an operator's word, followed after the attempt */
+enum { RECIPIENTS_AT_ONCE = 100, /* RFC 5321 §4.5.3.1.8: every server takes so many */
+       GOOD_WORD_MS = 10000 };   /* so long a delivery that went well speaks for a destination */
 
 struct destination;
 
@@ -28,8 +29,8 @@ struct job {
     size_t count;
     int64_t due_ms;            /* wall clock; while deferred */
     size_t heap_at;            /* index + 1 in the courier's heap; 0: not in it */
-    enum job_order order;
-    bool busy;                 /* a worker has it */
+    json_t *late_orders;       /* owned, or NULL: requests that came while it was busy, followed after the attempt (control.c) */
+    bool busy;                 /* a worker has it: its recipients' states are that thread's alone, with or without the lock */
 };
 
 /* An open connection to a destination. */
@@ -45,7 +46,9 @@ struct destination {
     char domain[256];
     struct list queue, runnable, idle; /* jobs; link in the courier's list; connections */
     size_t queued, idle_count;
-    unsigned active, limit, successes;
+    unsigned active, limit, successes, failures; /* in a row */
+    int64_t last_success_ms;   /* monotonic; 0: none yet */
+    size_t shape;              /* for the table of `queue top`: index + 1 while it is made */
     unsigned users;            /* jobs anywhere, and workers: at 0 with nothing cached it may go */
     int64_t back_off_until_ms; /* monotonic */
     char trouble[512];         /* why it is backed off */
@@ -63,7 +66,7 @@ struct courier {
     struct job **heap;         /* deferred ones, the next due first */
     size_t heap_count, heap_room, job_count;
     unsigned waiting;          /* workers without work */
-    bool started, stopping;
+    bool started, stopping, cut;
     int *sockets;              /* descriptor each worker speaks on, -1: none; for cutting off */
     _Atomic uint64_t delivered, deferred, bounced;
 };
@@ -92,17 +95,26 @@ struct attempt {
     struct job *job;
     struct connection *connection; /* NULL at first: a cached one, or one is opened */
     struct outcome *out;
-    bool host_is_down;             /* nobody answered at all */
+    bool host_is_down;             /* nobody answered at all: */
+    struct outcome trouble;        /* says why */
+    char host[HOST_TEXT_MAX];      /* the hop tried last; "": none was */
     unsigned worker;
 };
 void delivery_attempt(struct attempt *a);
 void connection_close(struct connection **c, bool politely);
-/* Opens a connection to DOMAIN's first hop that answers; on failure WHY tells. */
+bool connection_may_be_kept(const struct connection *one); /* it has not carried its share yet */
+/* Opens a connection to DOMAIN's first hop that answers; on failure WHY tells. HOST (HOST_TEXT_MAX) gets the hop tried last. */
 struct connection *connection_open(struct courier *c, const struct settings *settings, const struct policy *p, struct str domain, bool requiretls,
-                                   int64_t deadline_ms, unsigned worker, struct outcome *why);
+                                   int64_t deadline_ms, unsigned worker, char *host, struct outcome *why);
 
 /* conclude.c: outcomes into the spool, the log and reports. Gives the job back to the schedule, or ends it. */
 void conclude(struct courier *c, struct settings *settings, const struct policy *p, struct job *job, const struct outcome *out, const char *host);
+
+/* An attempt that could not even be begun (out of memory): the job waits for a moment. */
+void conclude_nothing(struct courier *c, struct job *job);
+
+/* control.c: does with a job that is ours what operators asked of it while it was busy. The lock is not held. */
+void orders_follow(struct courier *c, struct settings *settings, struct job *job, const json_t *orders);
 
 /* queue.c; all under the lock */
 struct destination *destination_get(struct courier *c, struct str domain);

@@ -148,6 +148,7 @@ void job_end(struct courier *c, struct job *job)
     c->job_count--;
     destination_let_go(c, job->to);
     spool_message_unref(job->m);
+    json_decref(job->late_orders);
     free(job->recipients);
     free(job);
 }

@@ -7,6 +7,7 @@
 
 #include "policy/policy.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -166,6 +167,30 @@ static enum session_next take_recipient(struct session *s, struct recipient *r, 
     return answer(s, REASON_RECIPIENT_OK);
 }
 
+/*
+ * <postmaster> alone must be taken (RFC 5321 §4.5.1). It means the postmaster of this gateway: the address of that setting, or else the
+ * postmaster of its first domain.
+ */
+static bool name_the_postmaster(const struct session *s, struct address *recipient)
+{
+    const struct settings *settings = s->tx->runtime->settings;
+    const char *own = setting_text(settings_system(settings), SETTING_postmaster), *why = NULL;
+    const struct domain *first = settings_domain_at(settings, 0);
+    char text[320];
+
+    if (*own)
+        snprintf(text, sizeof text, "%s", own);
+    else if (first)
+        snprintf(text, sizeof text, "postmaster@" STR_FMT, STR_ARG(first->name));
+    else
+        return false;
+    struct address a;
+    if (address_parse(str_from(text), false, &a, &why) != ADDRESS_OK)
+        return false;
+    *recipient = a;
+    return true;
+}
+
 enum session_next cmd_rcpt(struct session *s, struct str args)
 {
     const char *why = NULL;
@@ -186,9 +211,11 @@ enum session_next cmd_rcpt(struct session *s, struct str args)
         free(r);
         return refuse_arguments(s, result, why);
     }
+    if (!address_domain(&r->args.recipient).len && !name_the_postmaster(s, &r->args.recipient)) {
+        free(r);
+        return answer_detail(s, REASON_BAD_RECIPIENT_SYNTAX, "no domain of this gateway takes mail for postmaster");
+    }
     struct str domain = address_domain(&r->args.recipient);
-    if (!domain.len)
-        domain = str_from(s->runtime->host); /* <postmaster> alone is ours (RFC 5321 §4.5.1) */
     r->domain = settings_domain(s->tx->runtime->settings, domain);
     r->role = address_is_role(&r->args.recipient);
     r->allowed = lists_sender_allowed(s->tx->runtime->lists, &s->tx->mail.sender, domain, false, NULL) ||
