@@ -27,6 +27,8 @@ def named(root):
                     # a case label or a comparison only knows a reason that somebody else gives
                     text = re.sub(r"case REASON_\w+|[=!]= REASON_\w+", "", f.read())
                     found.update(re.findall(r"\b(?:REASON|SETTING)_\w+", text))
+                    # a setting may have an accessor of its own: settings_host_name() reads SETTING_host_name
+                    found.update("SETTING_" + name for name in re.findall(r"\bsettings_(\w+)\(", text))
     return found
 
 
