@@ -74,6 +74,15 @@ static void a_bad_line_is_named(void **state)
     struct buf error = buf_make(1000);
 
     (void)state;
+    static const char *const slips[] = {"*bad.test", "@bad.test", "*@", "*.", "a b@", "x@bad..test"};
+    for (size_t i = 0; i < sizeof slips / sizeof *slips; i++) {
+        put("recipient-block", slips[i]);
+        buf_clear(&error);
+        if (lists_load(folder, &error) || str_find_str(buf_str(&error), STR("recipient-block:1:")) < 0)
+            fail_msg("%s: \"" STR_FMT "\"", slips[i], STR_ARG(buf_str(&error)));
+    }
+    put("recipient-block", "");
+    buf_clear(&error);
     put("ip-block", "192.0.2.0/24\n300.0.0.0/8\n");
     assert_null(lists_load(folder, &error));
     assert_true(str_find_str(buf_str(&error), STR("ip-block:2:")) >= 0);

@@ -29,6 +29,10 @@ static const struct {
     {"a pattern that does not compile", "restricted_local_part = \"([\"", "restricted_local_part"},
     {"listener without port", "listen_mx = {\"127.0.0.1\"}", "is not an address with a port"},
     {"submissions without certificate", "listen_submissions = {\"127.0.0.1:465\"}", "needs tls_certificates"},
+    {"a host name of one label", "host_name = mx", "not a full host name"},
+    {"a host name that is an address", "host_name = 127.0.0.1", "not a full host name"},
+    {"a host name with an empty label", "host_name = mx..test", "not a full host name"},
+    {"a certificate without key", "tls_certificates = {\"cert.pem\"}", "is not certificate-file:key-file"},
     {"schedule", "retry_schedule = {\"1m*2\", \"1h\"}", NULL},
     {"schedule without end", "retry_schedule = {\"1m*2\"}", "retry_schedule"},
 };
@@ -53,6 +57,57 @@ static void the_file_is_checked(void **state)
         settings_unref(s);
         buf_free(&error);
     }
+}
+
+static void every_wrong_value_is_named(void **state)
+{
+    struct buf error = buf_make(8192);
+
+    (void)state;
+    assert_null(parse("max_line = abc\nxclient_networks = {\"10.0.0.0/8\", \"nonsense\", \"10.1.0.0/16\"}\nidle_timeout = soon", &error));
+    struct str all = buf_str(&error);
+    assert_true(str_find_str(all, STR("test.conf:2: max_line")) >= 0);
+    assert_true(str_find_str(all, STR("test.conf:3: xclient_networks: \"nonsense\"")) >= 0);
+    assert_true(str_find_str(all, STR("test.conf:4: idle_timeout")) >= 0);
+    size_t lines = 1;
+    for (size_t i = 0; i < all.len; i++)
+        lines += all.at[i] == '\n';
+    assert_int_equal(lines, 3); /* an entry of a list is named once, also with others behind it */
+    buf_free(&error);
+}
+
+/* Loading takes time in proportion to the length, or the ceiling would take minutes. */
+static void a_list_may_be_as_long_as_its_row_says(void **state)
+{
+    long most = (long)setting_row(SETTING_local_recipients)->max;
+
+    (void)state;
+    for (long n = most; n <= most + 1; n++) {
+        struct buf text = buf_make(16 * 1024 * 1024), error = buf_make(8192);
+        buf_add_text(&text, "host_name = mx.postern.test\ndomain \"acme.test\" { local_recipients = {");
+        for (long i = 0; i < n; i++)
+            buf_addf(&text, "%s\"user%ld\"", i ? ", " : "", i);
+        buf_add_text(&text, "} }\n");
+        struct settings *s = settings_file_parse(buf_text(&text), "test.conf", &error, NULL);
+        assert_int_equal(s != NULL, n == most);
+        assert_int_equal(str_find_str(buf_str(&error), STR("more than")) >= 0, n > most);
+        settings_unref(s);
+        buf_free(&text);
+        buf_free(&error);
+    }
+}
+
+static void only_what_nobody_reads_is_warned_of(void **state)
+{
+    struct buf error = buf_make(8192), warnings = buf_make(8192);
+    struct settings *s = settings_file_parse("host_name = mx.postern.test\nrestricted_local_part = \"^x\"\nvirus = off\n", "test.conf", &error, &warnings);
+
+    (void)state;
+    assert_non_null(s);
+    assert_true(str_is(buf_str(&warnings), "test.conf: virus has no effect in this build yet"));
+    settings_unref(s);
+    buf_free(&error);
+    buf_free(&warnings);
 }
 
 static void domains_inherit_what_they_do_not_set(void **state)
@@ -99,7 +154,8 @@ static void retries_follow_the_specification(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(the_file_is_checked), cmocka_unit_test(domains_inherit_what_they_do_not_set),
-                                       cmocka_unit_test(retries_follow_the_specification)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(the_file_is_checked), cmocka_unit_test(every_wrong_value_is_named),
+                                       cmocka_unit_test(a_list_may_be_as_long_as_its_row_says), cmocka_unit_test(only_what_nobody_reads_is_warned_of),
+                                       cmocka_unit_test(domains_inherit_what_they_do_not_set), cmocka_unit_test(retries_follow_the_specification)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
