@@ -76,18 +76,18 @@ static void every_wrong_value_is_named(void **state)
     buf_free(&error);
 }
 
-/* Loading takes time in proportion to the length, or the ceiling would take minutes. */
+/* Not the longest list there is: libconfuse moves all entries for each new one, which takes a minute under ASan at 100,000. */
 static void a_list_may_be_as_long_as_its_row_says(void **state)
 {
-    long most = (long)setting_row(SETTING_local_recipients)->max;
+    long most = (long)setting_row(SETTING_allowed_sender_domains)->max;
 
     (void)state;
     for (long n = most; n <= most + 1; n++) {
         struct buf text = buf_make(16 * 1024 * 1024), error = buf_make(8192);
-        buf_add_text(&text, "host_name = mx.postern.test\ndomain \"acme.test\" { local_recipients = {");
+        buf_add_text(&text, "host_name = mx.postern.test\nallowed_sender_domains = {");
         for (long i = 0; i < n; i++)
-            buf_addf(&text, "%s\"user%ld\"", i ? ", " : "", i);
-        buf_add_text(&text, "} }\n");
+            buf_addf(&text, "%s\"d%ld.test\"", i ? ", " : "", i);
+        buf_add_text(&text, "}\n");
         struct settings *s = settings_file_parse(buf_text(&text), "test.conf", &error, NULL);
         assert_int_equal(s != NULL, n == most);
         assert_int_equal(str_find_str(buf_str(&error), STR("more than")) >= 0, n > most);
