@@ -36,22 +36,31 @@ static bool add_header(struct MHD_Response *r, const char *name, const char *val
     return MHD_add_response_header(r, name, value) == MHD_YES;
 }
 
-static struct MHD_Response *respond(const struct page *p)
+static struct MHD_Response *respond(const struct page *p, bool is_livez)
 {
     struct MHD_Response *r = MHD_create_response_from_buffer(p->body.len, p->body.at, MHD_RESPMEM_MUST_COPY);
     static const struct { const char *name, *value; } headers[] = {
         {"Content-Security-Policy", "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
         {"X-Content-Type-Options", "nosniff"},
         {"Referrer-Policy", "no-referrer"},
-        {"X-Robots-Tag", "noindex"},
-        {"Cache-Control", "public, max-age=300"}};
+        {"X-Robots-Tag", "noindex"}};
 
     if (!r)
         return NULL;
     add_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, p->type);
     for (size_t i = 0; i < sizeof headers / sizeof *headers; i++)
         add_header(r, headers[i].name, headers[i].value);
+    /* what says "alive", or that something went wrong, must not be old */
+    add_header(r, "Cache-Control", p->status == 200 && !is_livez ? "public, max-age=300" : "no-store");
     return r;
+}
+
+static struct page short_page(int status, const char *text)
+{
+    struct page p = {status, "text/plain; charset=utf-8", buf_make(128)};
+
+    buf_add_text(&p.body, text);
+    return p;
 }
 
 struct framing {
@@ -97,9 +106,9 @@ static enum MHD_Result answer_request(void *arg, struct MHD_Connection *connecti
     memcpy(host, c->host, sizeof host);
     pthread_mutex_unlock(&c->lock);
     bool reads = strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
-    struct page p = framing_is_doubtful(connection) ? (struct page){400, "text/plain; charset=utf-8", buf_make(64)}
-                    : reads ? page_for(str_from(path), host) : (struct page){405, "text/plain; charset=utf-8", buf_make(64)};
-    struct MHD_Response *r = respond(&p);
+    struct page p = framing_is_doubtful(connection) ? short_page(400, "The request's length could be read in two ways, or it has a body.\n")
+                    : reads ? page_for(str_from(path), host) : short_page(405, "Pages here can only be read (GET, HEAD).\n");
+    struct MHD_Response *r = respond(&p, strcmp(path, "/livez") == 0);
     if (r && p.status == 405)
         add_header(r, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
     enum MHD_Result result = r ? MHD_queue_response(connection, (unsigned)p.status, r) : MHD_NO;

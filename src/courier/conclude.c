@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { NO_MEMORY_WAIT_MS = 5000 };
+
 struct ending {
     struct courier *courier;
     struct settings *settings;
@@ -63,8 +65,6 @@ static void log_event(const struct ending *e, const struct spool_recipient *r, c
 
 static void add_report(struct ending *e, size_t i, const struct spool_recipient *r, const struct outcome *o, enum dsn_action action)
 {
-    if (!e->report)
-        return;
     if (e->report_count == 0)
         e->report_first = i;
     e->report[e->report_count++] = (struct dsn_recipient){.recipient = r, .outcome = o, .action = action, .host = e->host};
@@ -167,6 +167,8 @@ static struct spool_message *build_report(const struct ending *e)
     struct str bytes = body ? blob_bytes(body) : str_n(NULL, 0);
     struct spool_message *report = dsn_build(e->settings, m, bytes, e->report, e->report_count, e->now_ms, m->received_ms + lifetime(e));
     blob_unref(body);
+    if (!report) /* without the original it is small */
+        report = dsn_build(e->settings, m, str_n(NULL, 0), e->report, e->report_count, e->now_ms, m->received_ms + lifetime(e));
     if (!report)
         log_error("the report on %s to its sender could not be built", m->reference);
     return report;
@@ -190,40 +192,52 @@ static size_t keep_waiting(struct job *job, int64_t *due_ms)
     return kept;
 }
 
-/* An operator spoke while the attempt ran. */
-static void follow_order(struct job *job)
-{
-    for (size_t i = 0; i < job->count; i++) {
-        struct spool_recipient *r = &job->m->recipients[job->recipients[i]];
-        if (r->state == SPOOL_QUEUED && job->order == ORDER_HOLD)
-            r->state = SPOOL_HELD;
-        if (r->state == SPOOL_QUEUED && job->order == ORDER_RETRY)
-            r->next_try_ms = clock_wall_ms();
-    }
-    job->order = ORDER_NONE;
-}
-
-static void reschedule(struct courier *c, struct job *job)
+/* The job is free again, unless operators spoke meanwhile: then it is ours until that is done too. */
+static json_t *set_free(struct courier *c, struct job *job, int64_t not_before_ms)
 {
     int64_t due_ms;
 
     pthread_mutex_lock(&c->lock);
-    job->busy = false;
-    if (!keep_waiting(job, &due_ms)) {
-        job_end(c, job);
-    } else {
-        spool_message_forget_body(c->parts.spool, job->m);
-        if (due_ms != INT64_MAX && !job_defer(c, job, due_ms))
-            job_queue(c, job);
+    json_t *orders = job->late_orders;
+    job->late_orders = NULL;
+    if (!orders) {
+        job->busy = false;
+        if (!keep_waiting(job, &due_ms)) {
+            job_end(c, job);
+        } else {
+            spool_message_forget_body(c->parts.spool, job->m);
+            if (due_ms < not_before_ms)
+                due_ms = not_before_ms;
+            if (due_ms <= clock_wall_ms() || (due_ms != INT64_MAX && !job_defer(c, job, due_ms)))
+                job_queue(c, job);
+        }
     }
     pthread_mutex_unlock(&c->lock);
+    return orders;
+}
+
+void reschedule(struct courier *c, struct settings *settings, struct job *job, int64_t not_before_ms)
+{
+    for (json_t *orders; (orders = set_free(c, job, not_before_ms)) != NULL;) {
+        orders_follow(c, settings, job, orders);
+        json_decref(orders);
+    }
+}
+
+void conclude_nothing(struct courier *c, struct job *job)
+{
+    struct settings *settings = settings_take(c->parts.settings);
+
+    log_error("out of memory: message %s is tried again in a moment", job->m->reference);
+    reschedule(c, settings, job, clock_wall_ms() + NO_MEMORY_WAIT_MS);
+    settings_unref(settings);
 }
 
 void conclude(struct courier *c, struct settings *settings, const struct policy *p, struct job *job, const struct outcome *out, const char *host)
 {
     struct retry_schedule schedule;
     struct buf error = buf_make(200);
-    struct outcome *own = malloc(job->count * sizeof *own);
+    struct outcome *own = calloc(job->count, sizeof *own);
     struct ending e = {.courier = c, .settings = settings, .policy = p, .job = job, .out = out, .host = host, .now_ms = clock_wall_ms()};
 
     e.age_ms = e.now_ms - job->m->received_ms;
@@ -231,18 +245,20 @@ void conclude(struct courier *c, struct settings *settings, const struct policy 
     if (!schedule_parse(setting_list(p, SETTING_retry_schedule), &schedule, &error)) /* it was checked when it was loaded */
         schedule = (struct retry_schedule){.count = 0};
     buf_free(&error);
-    for (size_t i = 0; own && i < job->count; i++) {
+    if (!own || !e.report) { /* what became of it cannot be reported: better twice than unheard of */
+        free(own);
+        free(e.report);
+        conclude_nothing(c, job);
+        return;
+    }
+    for (size_t i = 0; i < job->count; i++) {
         own[i] = out[i];
         apply(&e, i, &own[i], &schedule);
     }
-    struct spool_message *report = own ? build_report(&e) : NULL;
-    pthread_mutex_lock(&c->lock);
-    if (job->order != ORDER_NONE)
-        follow_order(job);
-    pthread_mutex_unlock(&c->lock);
+    struct spool_message *report = build_report(&e);
     for (size_t i = 0; i < job->count; i++)
         spool_outcome(c->parts.spool, job->m, job->recipients[i], report && i == e.report_first ? report : NULL);
     free(own);
     free(e.report);
-    reschedule(c, job);
+    reschedule(c, settings, job, 0);
 }

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LIMIT_DEFAULT = 1000, LIMIT_MOST = 100000, AGES = 8 };
+enum { LIMIT_DEFAULT = 1000, LIMIT_MOST = 100000, AGES = 8, LATE_MOST = 100 };
 
 struct filter {
     const char *reference, *sender, *recipient, *domain, *state;
@@ -47,12 +47,14 @@ static bool like(const char *pattern, struct str text)
     return pattern[p] == '\0';
 }
 
-/* IS_BUSY: as far as the filter is concerned, a worker has the job. */
+enum job_order { ORDER_RETRY, ORDER_HOLD, ORDER_BOUNCE, ORDER_DELETE };
+
+/* IS_BUSY: as far as the filter is concerned, a worker has the job; what that worker may be changing is not looked at. */
 static bool matches(const struct filter *f, const struct job *job, const struct spool_recipient *r, int64_t now_ms, bool is_busy)
 {
     return like(f->reference, str_from(job->m->reference)) && like(f->sender, address_text(&job->m->mail.sender)) &&
            like(f->recipient, address_text(&r->args.recipient)) && like(f->domain, str_from(job->to->domain)) &&
-           like(f->state, str_from(is_busy && r->state == SPOOL_QUEUED ? "delivering" : state_name(r->state))) &&
+           like(f->state, str_from(is_busy ? "delivering" : state_name(r->state))) &&
            now_ms - job->m->received_ms >= f->older_ms;
 }
 
@@ -110,13 +112,14 @@ static json_t *bytes_json(struct str s)
 
 static json_t *row_json(const struct job *job, const struct spool_recipient *r)
 {
-    bool waits = r->state == SPOOL_QUEUED && !job->busy;
+    bool busy = job->busy; /* then the recipient's state is the worker's alone */
+    bool waits = !busy && r->state == SPOOL_QUEUED;
 
     return json_pack("{s:s, s:o, s:s, s:o, s:o, s:I, s:i, s:o, s:s, s:s}", "reference", job->m->reference, "received",
-                     time_json(job->m->received_ms), "state", job->busy && r->state == SPOOL_QUEUED ? "delivering" : state_name(r->state), "sender",
+                     time_json(job->m->received_ms), "state", busy ? "delivering" : state_name(r->state), "sender",
                      bytes_json(address_text(&job->m->mail.sender)), "recipient", bytes_json(address_text(&r->args.recipient)), "size",
-                     (json_int_t)job->m->mail.size, "attempts", (int)r->attempts, "next_try", time_json(waits ? r->next_try_ms : 0), "last_host",
-                     r->last_host, "last_reply", r->last_reply);
+                     (json_int_t)job->m->mail.size, "attempts", busy ? 0 : (int)r->attempts, "next_try", time_json(waits ? r->next_try_ms : 0), "last_host",
+                     busy ? "" : r->last_host, "last_reply", busy ? "" : r->last_reply);
 }
 
 /* Calls EACH for every recipient that F selects. Under the lock. */
@@ -128,7 +131,7 @@ static void for_each(struct courier *c, const struct filter *f, void (*each)(str
         struct job *job = container_of(l, struct job, all);
         for (size_t i = 0; i < job->count; i++) {
             struct spool_recipient *r = &job->m->recipients[job->recipients[i]];
-            if (r->state != SPOOL_DONE && matches(f, job, r, now_ms, job->busy))
+            if ((job->busy || r->state != SPOOL_DONE) && matches(f, job, r, now_ms, job->busy))
                 each(job, r, arg);
         }
     }
@@ -200,16 +203,18 @@ static json_t *top(struct courier *c, const struct filter *f)
 
     LIST_EACH(&c->all, l) {
         const struct job *job = container_of(l, struct job, all);
-        size_t i = 0;
         if (!shapes || !like(f->domain, str_from(job->to->domain)))
             continue;
-        while (i < n && shapes[i].d != job->to)
-            i++;
-        if (i == n)
-            shapes[n++].d = job->to;
+        if (!job->to->shape) {
+            shapes[n].d = job->to;
+            job->to->shape = ++n;
+        }
+        size_t i = job->to->shape - 1;
         shapes[i].total += (json_int_t)job->count;
         shapes[i].by_age[age_column(now_ms - job->m->received_ms)] += (json_int_t)job->count;
     }
+    for (size_t i = 0; i < n; i++)
+        shapes[i].d->shape = 0;
     if (shapes)
         qsort(shapes, n, sizeof *shapes, more_first);
     for (size_t i = 0; i < n; i++)
@@ -228,6 +233,7 @@ static bool suits(enum job_order order, const struct spool_recipient *r, bool re
 struct acting {
     struct courier *courier;
     struct settings *settings;
+    const json_t *request;
     const char *verb, *reason;
     enum job_order order;
     bool release, dry_run;
@@ -286,30 +292,6 @@ static void act_on(const struct acting *a, struct job *job, size_t i)
     spool_outcome(a->courier->parts.spool, job->m, job->recipients[i], NULL);
 }
 
-/* Puts the job where it belongs after its recipients changed. */
-static void settle(struct courier *c, struct job *job)
-{
-    int64_t due_ms = INT64_MAX;
-    size_t kept = 0;
-
-    for (size_t i = 0; i < job->count; i++) {
-        const struct spool_recipient *r = &job->m->recipients[job->recipients[i]];
-        if (r->state == SPOOL_DONE)
-            continue;
-        if (r->state == SPOOL_QUEUED && r->next_try_ms < due_ms)
-            due_ms = r->next_try_ms;
-        job->recipients[kept++] = job->recipients[i];
-    }
-    job->count = kept;
-    job_take_out(c, job);
-    if (!kept)
-        job_end(c, job);
-    else if (due_ms <= clock_wall_ms())
-        job_queue(c, job);
-    else if (due_ms != INT64_MAX && !job_defer(c, job, due_ms))
-        job_queue(c, job);
-}
-
 /* Does the job hold a recipient that is meant? Counts them. */
 static size_t meant(const struct acting *a, const struct filter *f, const struct job *job)
 {
@@ -318,7 +300,7 @@ static size_t meant(const struct acting *a, const struct filter *f, const struct
 
     for (size_t i = 0; i < job->count; i++) {
         const struct spool_recipient *r = &job->m->recipients[job->recipients[i]];
-        n += r->state != SPOOL_DONE && matches(f, job, r, now_ms, job->busy) && suits(a->order, r, a->release);
+        n += (job->busy || (r->state != SPOOL_DONE && suits(a->order, r, a->release))) && matches(f, job, r, now_ms, job->busy);
     }
     return n;
 }
@@ -337,7 +319,10 @@ static struct job **take_jobs(struct acting *a, const struct filter *f, size_t *
         if (!n || a->dry_run)
             continue;
         if (job->busy) { /* being delivered right now: the order is followed after the attempt, where it still makes sense */
-            job->order = a->order;
+            if (!job->late_orders)
+                job->late_orders = json_array();
+            if (json_array_size(job->late_orders) >= LATE_MOST || json_array_append_new(job->late_orders, json_deep_copy(a->request)) < 0)
+                a->count -= n;
             continue;
         }
         job_take_out(c, job);
@@ -380,33 +365,59 @@ static void run_verb(struct acting *a, const struct filter *f)
         end_back_offs(c); /* an operator who says retry means now */
     pthread_mutex_unlock(&c->lock);
     act_on_jobs(a, f, jobs, count);
-    pthread_mutex_lock(&c->lock);
-    for (size_t k = 0; k < count; k++) {
-        jobs[k]->busy = false;
-        settle(c, jobs[k]);
-    }
-    pthread_mutex_unlock(&c->lock);
+    for (size_t k = 0; k < count; k++)
+        reschedule(c, a->settings, jobs[k], 0);
     free(jobs);
 }
 
-static json_t *change(struct courier *c, const struct filter *f, const json_t *request, const char *verb)
+/* What REQUEST asks for; false: no such verb. */
+static bool read_order(struct courier *c, const json_t *request, struct acting *a)
 {
     static const struct { const char *verb; enum job_order order; bool release; } verbs[] = {
         {"retry", ORDER_RETRY, false}, {"hold", ORDER_HOLD, false}, {"release", ORDER_RETRY, true},
         {"bounce", ORDER_BOUNCE, false}, {"delete", ORDER_DELETE, false}};
-    const char *reason = text_of(request, "reason");
+    const char *verb = text_of(request, "verb"), *reason = text_of(request, "reason");
 
-    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
+    for (size_t i = 0; verb && i < sizeof verbs / sizeof *verbs; i++) {
         if (strcmp(verbs[i].verb, verb) != 0)
             continue;
-        struct acting a = {.courier = c, .settings = settings_take(c->parts.settings), .verb = verb, .reason = reason ? reason : "",
-                           .order = verbs[i].order, .release = verbs[i].release, .dry_run = json_is_true(json_object_get(request, "dry_run"))};
-        run_verb(&a, f);
-        settings_unref(a.settings);
-        log_info("queue %s%s: %zu recipients%s%s", verb, a.dry_run ? " (dry run)" : "", a.count, *a.reason ? ", reason: " : "", a.reason);
-        return json_pack("{s:b, s:I, s:b}", "ok", 1, "count", (json_int_t)a.count, "dry_run", a.dry_run);
+        *a = (struct acting){.courier = c, .request = request, .verb = verb, .reason = reason ? reason : "", .order = verbs[i].order,
+                             .release = verbs[i].release, .dry_run = json_is_true(json_object_get(request, "dry_run"))};
+        return true;
     }
-    return refuse("verbs: list, show, top, retry, hold, release, bounce, delete, stats");
+    return false;
+}
+
+void orders_follow(struct courier *c, struct settings *settings, struct job *job, const json_t *orders)
+{
+    const char *wrong;
+    struct acting a;
+    struct filter f;
+
+    for (size_t k = 0; k < json_array_size(orders); k++) {
+        const json_t *request = json_array_get(orders, k);
+        if (!read_order(c, request, &a) || !read_filter(request, &f, &wrong))
+            continue;
+        a.settings = settings;
+        for (size_t i = 0; i < job->count; i++) {
+            const struct spool_recipient *r = &job->m->recipients[job->recipients[i]];
+            if (r->state != SPOOL_DONE && matches(&f, job, r, clock_wall_ms(), true) && suits(a.order, r, a.release))
+                act_on(&a, job, i);
+        }
+    }
+}
+
+static json_t *change(struct courier *c, const struct filter *f, const json_t *request)
+{
+    struct acting a;
+
+    if (!read_order(c, request, &a))
+        return refuse("verbs: list, show, top, retry, hold, release, bounce, delete, stats");
+    a.settings = settings_take(c->parts.settings);
+    run_verb(&a, f);
+    settings_unref(a.settings);
+    log_info("queue %s%s: %zu recipients%s%s", a.verb, a.dry_run ? " (dry run)" : "", a.count, *a.reason ? ", reason: " : "", a.reason);
+    return json_pack("{s:b, s:I, s:b}", "ok", 1, "count", (json_int_t)a.count, "dry_run", a.dry_run);
 }
 
 static json_t *stats(struct courier *c)
@@ -426,7 +437,7 @@ json_t *courier_control(struct courier *c, const json_t *request)
         return refuse(verb ? wrong : "no verb");
     bool lists = strcmp(verb, "list") == 0 || strcmp(verb, "show") == 0, is_top = strcmp(verb, "top") == 0;
     if (!lists && !is_top && strcmp(verb, "stats") != 0)
-        return change(c, &f, request, verb);
+        return change(c, &f, request);
     pthread_mutex_lock(&c->lock);
     result = lists ? list(c, &f, request) : is_top ? top(c, &f) : stats(c);
     pthread_mutex_unlock(&c->lock);

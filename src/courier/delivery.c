@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 void connection_close(struct connection **pc, bool politely)
 {
@@ -22,13 +23,24 @@ void connection_close(struct connection **pc, bool politely)
     *pc = NULL;
 }
 
-/* Tells cut_off() which descriptor this worker speaks on. */
+bool connection_may_be_kept(const struct connection *one)
+{
+    unsigned most = MESSAGES_PER_CONNECTION;
+
+    if (one->client.caps.mail_max && one->client.caps.mail_max < most)
+        most = one->client.caps.mail_max; /* RFC 9422 */
+    return one->client.messages < most;
+}
+
+/* Tells cut_off() which descriptor this worker speaks on; what is opened after it is cut at once. */
 static void note_socket(struct courier *c, unsigned worker, int fd)
 {
     if (worker >= c->worker_count)
         return; /* the gate's own connections are bounded by their deadline */
     pthread_mutex_lock(&c->lock);
     c->sockets[worker] = fd;
+    if (c->cut && fd >= 0)
+        shutdown(fd, SHUT_RDWR);
     pthread_mutex_unlock(&c->lock);
 }
 
@@ -89,9 +101,35 @@ static struct outcome explain(enum client_result result, const char *host)
     }
 }
 
+/* The name in a reply to EHLO: "250-mx.example.net …". */
+static struct str greeted_name(const struct smtp_reply *reply)
+{
+    struct str text = str_from_index(str_from(reply->text), 4);
+
+    for (size_t i = 0; i < text.len; i++)
+        if (text.at[i] == ' ' || text.at[i] == '\n')
+            return str_sub(text, 0, i);
+    return text;
+}
+
+/* A session is open: may this message, or any, go there? False with the reason in WHY. */
+static bool suits(const struct connection *one, const char *own, bool requiretls, struct outcome *why)
+{
+    /* LMTP serves mailboxes: a local delivery agent has the host's name rightly */
+    if (!one->client.is_lmtp && str_is_case(greeted_name(&one->client.reply), own)) {
+        *why = outcome_local(OUTCOME_FAILED, REASON_DELIVERY_LOOP, "%s greets as %s, which is this gateway's own name", one->host, own);
+        return false;
+    }
+    if (requiretls && !one->client.caps.requiretls) {
+        *why = outcome_local(OUTCOME_FAILED, REASON_DELIVERY_NEEDS_TLS, "%s does not offer REQUIRETLS", one->host);
+        return false;
+    }
+    return true;
+}
+
 /* Opens a session with one hop. NULL with the reason in WHY; *next: another hop may do better. */
 static struct connection *open_hop(struct courier *c, const struct settings *settings, const struct policy *p, const struct hop *hop,
-                                   bool requiretls, int64_t deadline_ms, unsigned worker, struct outcome *why, bool *next)
+                                   bool requiretls, int64_t deadline_ms, unsigned worker, char *host, struct outcome *why, bool *next)
 {
     const struct policy *system = settings_system(settings);
     struct connection *one = calloc(1, sizeof *one);
@@ -105,6 +143,7 @@ static struct connection *open_hop(struct courier *c, const struct settings *set
     }
     list_init(&one->list);
     hop_text(hop, one->host, sizeof one->host);
+    str_copy(host, HOST_TEXT_MAX, str_from(one->host));
     o.helo = settings_host_name(system, own, sizeof own);
     o.reply_ms = setting_number(system, SETTING_reply_timeout);
     o.final_reply_ms = setting_number(system, SETTING_final_reply_timeout);
@@ -121,9 +160,14 @@ static struct connection *open_hop(struct courier *c, const struct settings *set
             o.tls = CLIENT_TLS_NONE; /* opportunistic: plaintext is what it would have been without the offer */
             continue;
         }
-        if (result == CLIENT_OK && one->client.reply.code < 400)
-            return one;
-        if (result == CLIENT_OK) {
+        if (result == CLIENT_OK && one->client.reply.code < 400) {
+            one->is_verified = requiretls;
+            if (suits(one, o.helo, requiretls, why))
+                return one;
+            smtp_client_quit(&one->client);
+        } else if (result == CLIENT_TLS_FAILED && requiretls) {
+            *why = outcome_local(OUTCOME_FAILED, REASON_DELIVERY_NEEDS_TLS, "TLS with %s failed, or its certificate is not good", one->host);
+        } else if (result == CLIENT_OK) {
             *why = outcome_of_reply(&one->client.reply, hop->lmtp);
             *next = one->client.reply.code / 100 == 4; /* a 5xx greeting is that domain's word (RFC 7504) */
             smtp_client_close(&one->client);
@@ -153,21 +197,27 @@ static struct outcome of_resolve(enum resolve_result result, struct str domain)
 }
 
 struct connection *connection_open(struct courier *c, const struct settings *settings, const struct policy *p, struct str domain, bool requiretls,
-                                   int64_t deadline_ms, unsigned worker, struct outcome *why)
+                                   int64_t deadline_ms, unsigned worker, char *host, struct outcome *why)
 {
     struct hop *hops = calloc(HOPS_MAX, sizeof *hops);
     struct connection *one = NULL;
-    bool next = true;
+    struct outcome last;
+    bool next = true, is_open_question = false;
     size_t count;
 
+    host[0] = '\0';
     *why = outcome_local(OUTCOME_DEFERRED, REASON_DELIVERY_DELAYED, "out of memory");
     if (!hops)
         return NULL;
     enum resolve_result result = route_resolve(c->parts.dns, settings, domain, hops, &count);
     if (result != RESOLVE_OK)
         *why = of_resolve(result, domain);
-    for (size_t i = 0; result == RESOLVE_OK && i < count && !one && next && clock_mono_ms() < deadline_ms; i++)
-        one = open_hop(c, settings, p, &hops[i], requiretls, deadline_ms, worker, why, &next);
+    for (size_t i = 0; result == RESOLVE_OK && i < count && !one && next && clock_mono_ms() < deadline_ms; i++) {
+        one = open_hop(c, settings, p, &hops[i], requiretls, deadline_ms, worker, host, &last, &next);
+        if (!one && !(is_open_question && next && last.kind == OUTCOME_FAILED)) /* a hop that may do better later outweighs one that cannot */
+            *why = last;
+        is_open_question = is_open_question || (!one && last.kind == OUTCOME_DEFERRED);
+    }
     free(hops);
     return one;
 }
@@ -179,121 +229,170 @@ static const char *missing_extension(const struct spool_message *m, const struct
         return "SMTPUTF8";
     if (m->mail.body == BODY_BINARYMIME && !(caps->binarymime && caps->chunking))
         return "BINARYMIME";
-    if (m->mail.requiretls && !caps->requiretls)
-        return "REQUIRETLS";
     /* 8-bit text to a hop without 8BITMIME is sent as it is: nobody has strictly seven bits any more, and
      * re-encoding would break signatures */
     return NULL;
 }
 
-static void for_all(struct attempt *a, const struct outcome *o)
+static void for_those(struct attempt *a, const uint32_t *who, size_t count, const struct outcome *o)
 {
-    for (size_t i = 0; i < a->job->count; i++)
-        a->out[i] = *o;
+    for (size_t i = 0; i < count; i++)
+        a->out[who[i]] = *o;
 }
 
-static bool refuse_for_extension(struct attempt *a)
+static bool lacks_extension(const struct attempt *a, struct outcome *o)
 {
     const struct spool_message *m = a->job->m;
     const char *missing = missing_extension(m, &a->connection->client.caps);
 
     if (!missing)
         return false;
-    bool tls = strcmp(missing, "REQUIRETLS") == 0;
-    struct outcome o = outcome_local(OUTCOME_FAILED, tls ? REASON_DELIVERY_NEEDS_TLS : REASON_DELIVERY_NEEDS_EXTENSION, "%s does not offer %s",
-                                     a->connection->host, missing);
-    if (m->mail.smtputf8 && !tls)
-        str_copy(o.status, sizeof o.status, STR("5.6.7"));
-    for_all(a, &o);
+    *o = outcome_local(OUTCOME_FAILED, REASON_DELIVERY_NEEDS_EXTENSION, "%s does not offer %s", a->connection->host, missing);
+    if (strcmp(missing, "SMTPUTF8") == 0)
+        str_copy(o->status, sizeof o->status, STR("5.6.7")); /* RFC 6531 §3.5 */
     return true;
 }
 
-static bool size_is_too_large(struct attempt *a, uint64_t size)
+static bool size_is_too_large(const struct attempt *a, uint64_t size, struct outcome *o)
 {
     const struct smtp_caps *caps = &a->connection->client.caps;
 
     if (!caps->size || size <= caps->size)
         return false;
-    struct outcome o = outcome_local(OUTCOME_FAILED, REASON_DELIVERY_TOO_LARGE, "%s takes at most %llu bytes, the message has %llu",
-                                     a->connection->host, (unsigned long long)caps->size, (unsigned long long)size);
-    for_all(a, &o);
+    *o = outcome_local(OUTCOME_FAILED, REASON_DELIVERY_TOO_LARGE, "%s takes at most %llu bytes, the message has %llu", a->connection->host,
+                       (unsigned long long)caps->size, (unsigned long long)size);
     return true;
 }
 
 /* Replies into outcomes; recipients that got none share the fate of the connection. */
-static void take_replies(struct attempt *a, const struct smtp_client_recipient *rcpts, enum client_result result, bool is_lmtp)
+static void take_replies(struct attempt *a, const uint32_t *who, size_t count, const struct smtp_client_recipient *rcpts, enum client_result result)
 {
-    for (size_t i = 0; i < a->job->count; i++) {
-        if (rcpts[i].answered && (result == CLIENT_OK || rcpts[i].reply.code / 100 == 5))
-            a->out[i] = outcome_of_reply(&rcpts[i].reply, is_lmtp);
-        else
-            a->out[i] = explain(result, a->connection->host);
-        a->out[i].hop_has_dsn = a->connection->client.caps.dsn && !is_lmtp;
+    bool is_lmtp = a->connection->client.is_lmtp;
+
+    for (size_t i = 0; i < count; i++) {
+        struct outcome *o = &a->out[who[i]];
+        *o = rcpts[i].answered ? outcome_of_reply(&rcpts[i].reply, is_lmtp) : explain(result, a->connection->host);
+        o->hop_has_dsn = a->connection->client.caps.dsn && !is_lmtp;
     }
 }
 
-/* One transaction. True: it was lost before anything was answered, on a connection that had been kept: worth a fresh one. */
-static bool send_once(struct attempt *a, struct blob *body, bool was_kept)
+/* A kept connection that is closed under our hands, or only says 421 (RFC 5321 §3.8), says nothing about the message. */
+static bool was_stale(const struct smtp_client_recipient *rcpts, size_t count, enum client_result result)
+{
+    bool is_closing = result == CLIENT_LOST;
+
+    for (size_t i = 0; i < count; i++) {
+        if (rcpts[i].accepted_rcpt || (rcpts[i].answered && rcpts[i].reply.code != 421))
+            return false;
+        is_closing = is_closing || rcpts[i].answered;
+    }
+    return is_closing;
+}
+
+/* One transaction for the COUNT recipients of the job that WHO names. True: nothing was said about them, on a connection that had been
+ * kept: worth a fresh one at once. */
+static bool send_once(struct attempt *a, struct blob *body, const uint32_t *who, size_t count, bool was_kept)
 {
     struct spool_message *m = a->job->m;
-    struct smtp_client_recipient *rcpts = calloc(a->job->count, sizeof *rcpts);
-    struct smtp_client_message message = {.mail = &m->mail, .rcpts = rcpts, .rcpt_count = a->job->count, .is_8bit = m->is_8bit};
-    bool sent_final = false, any = false;
+    struct smtp_client_recipient *rcpts = calloc(count, sizeof *rcpts);
+    struct smtp_client_message message = {.mail = &m->mail, .rcpts = rcpts, .rcpt_count = count, .is_8bit = m->is_8bit};
+    bool sent_final = false;
 
     if (!rcpts) {
         struct outcome o = outcome_local(OUTCOME_DEFERRED, REASON_DELIVERY_DELAYED, "out of memory");
-        for_all(a, &o);
+        for_those(a, who, count, &o);
         return false;
     }
-    for (size_t i = 0; i < a->job->count; i++)
-        rcpts[i].args = &m->recipients[a->job->recipients[i]].args;
+    for (size_t i = 0; i < count; i++)
+        rcpts[i].args = &m->recipients[a->job->recipients[who[i]]].args;
     if (m->header)
         message.body[message.body_count++] = blob_bytes(m->header);
     message.body[message.body_count++] = blob_bytes(body);
     enum client_result result = smtp_client_send(&a->connection->client, &message, &sent_final);
-    for (size_t i = 0; i < a->job->count; i++)
-        any = any || rcpts[i].answered;
-    bool again = result == CLIENT_LOST && was_kept && !any && !sent_final;
+    bool again = was_kept && !sent_final && was_stale(rcpts, count, result);
     if (!again)
-        take_replies(a, rcpts, result, a->connection->client.is_lmtp);
+        take_replies(a, who, count, rcpts, result);
     free(rcpts);
-    if (result != CLIENT_OK)
+    if (result != CLIENT_OK || again)
         connection_close(&a->connection, false);
     return again;
 }
 
+/* A connection to send on: the kept one while it lives and may be used, or a new one. *WAS_KEPT tells which. */
+static bool make_ready(struct attempt *a, int64_t deadline_ms, bool *was_kept)
+{
+    bool requiretls = a->job->m->mail.requiretls;
+    struct outcome why;
+
+    if (a->connection && requiretls && !a->connection->is_verified)
+        connection_close(&a->connection, true);
+    if (a->connection && !connection_may_be_kept(a->connection))
+        connection_close(&a->connection, true);
+    if (a->connection && !smtp_client_is_alive(&a->connection->client))
+        connection_close(&a->connection, false);
+    *was_kept = a->connection != NULL;
+    if (a->connection) {
+        str_copy(a->host, sizeof a->host, str_from(a->connection->host));
+        note_socket(a->courier, a->worker, a->connection->client.stream.fd);
+        return true;
+    }
+    a->connection = connection_open(a->courier, a->settings, a->policy, str_from(a->job->to->domain), requiretls, deadline_ms, a->worker,
+                                    a->host, &why);
+    if (a->connection)
+        return true;
+    a->host_is_down = why.kind == OUTCOME_DEFERRED && !requiretls; /* what one message asks for must not hold up the others */
+    a->trouble = why;
+    return false;
+}
+
+/* How many recipients of one transaction this hop takes. */
+static size_t recipients_at_once(const struct smtp_caps *caps)
+{
+    return caps->rcpt_max ? caps->rcpt_max : RECIPIENTS_AT_ONCE;
+}
+
+static void deliver_to(struct attempt *a, struct blob *body, const uint32_t *who, size_t count)
+{
+    int64_t deadline_ms = clock_mono_ms() + setting_number(settings_system(a->settings), SETTING_final_reply_timeout);
+    uint64_t size = blob_size(body) + (a->job->m->header ? blob_size(a->job->m->header) : 0);
+    bool was_kept;
+
+    for (size_t at = 0; at < count;) {
+        struct outcome o;
+        if (!make_ready(a, deadline_ms, &was_kept)) {
+            for_those(a, who + at, count - at, &a->trouble);
+            return;
+        }
+        if (lacks_extension(a, &o) || size_is_too_large(a, size, &o)) {
+            for_those(a, who + at, count - at, &o);
+            return;
+        }
+        size_t most = recipients_at_once(&a->connection->client.caps), take = count - at < most ? count - at : most;
+        if (!send_once(a, body, who + at, take, was_kept))
+            at += take;
+    }
+}
+
 void delivery_attempt(struct attempt *a)
 {
-    struct spool_message *m = a->job->m;
-    struct blob *body = spool_message_body(a->courier->parts.spool, m);
-    int64_t deadline_ms = clock_mono_ms() + setting_number(settings_system(a->settings), SETTING_final_reply_timeout);
-    struct outcome why = outcome_local(OUTCOME_DEFERRED, REASON_DELIVERY_DELAYED, "the message could not be read from the queue");
+    const struct job *job = a->job;
+    struct blob *body = spool_message_body(a->courier->parts.spool, job->m);
+    uint32_t *who = calloc(job->count, sizeof *who);
+    size_t count = 0;
 
-    if (!body) {
-        log_error("message %s could not be read from the queue: it is tried again later", m->reference);
-        for_all(a, &why);
-        return;
+    for (size_t i = 0; who && i < job->count; i++)
+        if (job->m->recipients[job->recipients[i]].state == SPOOL_QUEUED) /* the held and frozen ones of the job stay */
+            who[count++] = (uint32_t)i;
+    if (body && who) {
+        deliver_to(a, body, who, count);
+    } else {
+        struct outcome o = outcome_local(OUTCOME_DEFERRED, REASON_DELIVERY_DELAYED, "the message could not be read from the queue");
+        log_error("message %s could not be read from the queue: it is tried again later", job->m->reference);
+        for (size_t i = 0; i < job->count; i++)
+            a->out[i] = o;
     }
-    bool was_kept = a->connection != NULL;
-    if (was_kept && (m->mail.requiretls || !smtp_client_is_alive(&a->connection->client)))
-        connection_close(&a->connection, m->mail.requiretls); /* a kept one was not verified */
-    was_kept = a->connection != NULL;
-    do {
-        if (!a->connection) {
-            was_kept = false;
-            a->connection = connection_open(a->courier, a->settings, a->policy, str_from(a->job->to->domain), m->mail.requiretls, deadline_ms,
-                                            a->worker, &why);
-        }
-        if (!a->connection) {
-            a->host_is_down = why.kind == OUTCOME_DEFERRED;
-            for_all(a, &why);
-            break;
-        }
-        note_socket(a->courier, a->worker, a->connection->client.stream.fd);
-        if (refuse_for_extension(a) || size_is_too_large(a, blob_size(body) + (m->header ? blob_size(m->header) : 0)))
-            break;
-    } while (send_once(a, body, was_kept));
     note_socket(a->courier, a->worker, -1);
+    free(who);
     blob_unref(body);
 }
 
@@ -301,12 +400,13 @@ struct smtp_client *courier_open(struct courier *c, const struct settings *setti
 {
     const struct domain *ours = settings_domain(settings, domain);
     struct outcome why;
+    char hop[HOST_TEXT_MAX];
     struct connection *one = connection_open(c, settings, ours ? &ours->policy : settings_system(settings), domain, false, deadline_ms,
-                                             UINT32_MAX, &why);
+                                             UINT32_MAX, hop, &why);
 
     if (!one)
         return NULL;
-    str_copy(host, host_size, str_from(one->host));
+    str_copy(host, host_size, str_from(hop));
     return &one->client;
 }
 

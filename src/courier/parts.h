@@ -39,6 +39,7 @@ struct connection {
     struct smtp_client client;
     char host[HOST_TEXT_MAX];  /* "mx.example.net[192.0.2.1]:25" */
     int64_t idle_since_ms;     /* monotonic */
+    bool is_verified;          /* in TLS with a good certificate, and offers REQUIRETLS */
 };
 
 struct destination {
@@ -110,6 +111,8 @@ struct connection *connection_open(struct courier *c, const struct settings *set
 /* conclude.c: outcomes into the spool, the log and reports. Gives the job back to the schedule, or ends it. */
 void conclude(struct courier *c, struct settings *settings, const struct policy *p, struct job *job, const struct outcome *out, const char *host);
 
+/* The job is no longer busy: it waits for its next time, but not before NOT_BEFORE_MS, or ends. First what was ordered meanwhile is done. */
+void reschedule(struct courier *c, struct settings *settings, struct job *job, int64_t not_before_ms);
 /* An attempt that could not even be begun (out of memory): the job waits for a moment. */
 void conclude_nothing(struct courier *c, struct job *job);
 
