@@ -113,10 +113,8 @@ static bool put_into_place(struct spool *s, const struct blob *body, const char 
 
     if (fd < 0)
         return copy_into_place(s, body, name);
-    if (fsync(fd) != 0)
-        return false;
-    if (link_into_place(s, fd, name))
-        return true;
+    if (link_into_place(s, fd, name)) /* first: a file system may pass over the sync of a file that has no name yet (Btrfs does) */
+        return fsync(fd) == 0;
     /* another file system, or no /proc: then its bytes are written again */
     return errno != ENOSPC && errno != EDQUOT && errno != EIO && copy_into_place(s, body, name);
 }
@@ -142,13 +140,18 @@ void spool_body_remove(struct spool *s, int64_t id)
         log_warning("spool: removing %s/body/%s: %s; the next start tries again", s->directory, name, strerror(errno));
 }
 
-struct blob *spool_body_open(struct spool *s, int64_t id)
+struct blob *spool_body_open(struct spool *s, int64_t id, uint64_t size)
 {
     char name[NAME_SIZE];
 
     name_of(id, name);
     int fd = openat(s->bodies_fd, name, O_RDONLY | O_CLOEXEC);
-    return fd < 0 ? NULL : blob_open(fd);
+    struct blob *body = fd < 0 ? NULL : blob_open(fd);
+    if (!body || blob_size(body) == size)
+        return body;
+    blob_unref(body);
+    errno = EUCLEAN;
+    return NULL;
 }
 
 static bool sweep_folder(struct spool *s, DIR *folder, int64_t number, bool (*known)(struct spool *s, int64_t id))

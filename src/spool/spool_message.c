@@ -46,7 +46,7 @@ void spool_message_unref(struct spool_message *m)
 static struct blob *read_body(struct spool *s, struct spool_message *m)
 {
     if (spool_record_of(m)->body_in_file) {
-        struct blob *body = spool_body_open(s, m->id);
+        struct blob *body = spool_body_open(s, m->id, spool_record_of(m)->body_size);
         if (!body)
             log_error("spool: body of message %s: %s", m->reference, strerror(errno));
         return body;

@@ -124,7 +124,8 @@ bool spool_bodies_open(struct spool *s, struct buf *error) __attribute__((warn_u
 /* Durable under its name when this returns SPOOL_OK. */
 enum spool_result spool_body_place(struct spool *s, int64_t id, const struct blob *body) __attribute__((warn_unused_result));
 void spool_body_remove(struct spool *s, int64_t id);
-struct blob *spool_body_open(struct spool *s, int64_t id); /* NULL with errno */
+/* NULL with errno: EUCLEAN where the file has not the SIZE that its row says; a damaged message is delivered to nobody. */
+struct blob *spool_body_open(struct spool *s, int64_t id, uint64_t size);
 /* Removes every file whose id KNOWN denies. */
 bool spool_bodies_sweep(struct spool *s, bool (*known)(struct spool *s, int64_t id), struct buf *error) __attribute__((warn_unused_result));
 

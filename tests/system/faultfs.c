@@ -5,8 +5,8 @@
  *   FAULT_WRITE=/path/of/flag   while that file exists, writes to regular files and links fail with ENOSPC
  *
  * What the flag file holds (one line, without LF) is an end that the name of the file written must have: "spool.db" spares
- * spool.db-wal. An empty one means all files. Sockets, pipes and terminals never fail; a scan process, whose sandbox forbids to look
- * for flags, is left alone.
+ * spool.db-wal, " (deleted)" strikes files that have no name. An empty one means all files. Sockets, pipes and terminals never fail; a
+ * scan process, whose sandbox forbids to look for flags, is left alone.
  */
 #undef _FILE_OFFSET_BITS /* pwrite and pwrite64 are to be two functions here */
 #include <dlfcn.h>
@@ -26,6 +26,7 @@
 #define REAL(type, name) ((type)(uintptr_t)dlsym(RTLD_NEXT, name))
 
 static bool is_sandboxed; /* set before main, then only read */
+static const char nameless[] = " (deleted)";
 
 __attribute__((constructor)) static void look_at_command_line(void)
 {
@@ -63,8 +64,10 @@ static bool strikes(const char *variable, int fd)
         snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
         ssize_t n = readlink(link, path, sizeof path - 1);
         path[n > 0 ? n : 0] = '\0';
-        size_t len = strlen(end);
-        on = (size_t)(n > 0 ? n : 0) >= len && strcmp(path + n - len, end) == 0;
+        size_t len = strlen(end), have = strlen(path), mark = strlen(nameless);
+        if (st.st_nlink && have >= mark && strcmp(path + have - mark, nameless) == 0)
+            path[have -= mark] = '\0'; /* it was made without a name and has one now, which the kernel does not tell here */
+        on = have >= len && strcmp(path + have - len, end) == 0;
     }
     errno = before;
     return on;
