@@ -150,7 +150,8 @@ static struct job *next_job(struct courier *c)
 /* The same destination again, over the same connection, as long as nobody else waits for its turn too long. */
 static struct job *same_again(struct courier *c, struct destination *d)
 {
-    if (c->stopping || list_is_empty(&d->queue) || d->active > d->limit || clock_mono_ms() < d->back_off_until_ms)
+    if (c->stopping || list_is_empty(&d->queue) || d->active > d->limit || clock_mono_ms() < d->back_off_until_ms ||
+        spool_is_failed(c->parts.spool)) /* put_off() has the rest */
         return NULL;
     struct job *job = container_of(d->queue.next, struct job, list);
     list_remove(&job->list);
