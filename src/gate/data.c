@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 static bool begin_body(struct session *s)
@@ -46,8 +47,10 @@ static bool keep(void *arg, const char *at, size_t len)
         tx->too_large = true;
         return true;
     }
-    if (blob_append(tx->body, at, len) != BLOB_OK)
+    if (blob_append(tx->body, at, len) != BLOB_OK) {
         tx->broken = true;
+        tx->no_room = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
+    }
     return true;
 }
 

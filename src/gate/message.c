@@ -51,6 +51,12 @@ static enum session_next fail(struct session *s, const char *what)
     return refuse_all(s, &f, &none, NULL);
 }
 
+static enum session_next no_storage(struct session *s, const struct findings *found, const struct scan_report *report)
+{
+    struct finding f = finding_make(REASON_NO_STORAGE, "%s", "");
+    return refuse_all(s, &f, found, report);
+}
+
 static const char *scan_trouble(enum scan_result result)
 {
     switch (result) {
@@ -139,10 +145,8 @@ static enum session_next make_durable(struct session *s, struct blob *take_heade
         return fail(s, "out of memory");
     enum spool_result result = spool_submit(s->gate->parts.spool, m);
     spool_message_unref(m);
-    if (result == SPOOL_FULL) {
-        struct finding f = finding_make(REASON_NO_STORAGE, "%s", "");
-        return refuse_all(s, &f, found, report);
-    }
+    if (result == SPOOL_FULL)
+        return no_storage(s, found, report);
     if (result != SPOOL_OK)
         return fail(s, "the queue could not store it");
     accepted(s, found, report);
@@ -187,6 +191,8 @@ enum session_next message_end(struct session *s)
         f.size = tx->size_limit;
         return refuse_all(s, &f, &found, NULL);
     }
+    if (tx->no_room)
+        return no_storage(s, &found, NULL);
     if (tx->broken || !blob_seal(tx->body))
         return fail(s, "the message could not be kept while it came");
     const char *trouble = scan_trouble(scan_pool_scan(s->gate->parts.scan, tx->body, &report));
