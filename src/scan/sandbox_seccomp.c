@@ -19,7 +19,7 @@ static const int scan_may[] = {
     SCMP_SYS(brk),            SCMP_SYS(futex),     SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday),
     SCMP_SYS(getpid),         SCMP_SYS(gettid),    SCMP_SYS(getrandom),     SCMP_SYS(sched_yield),
     SCMP_SYS(restart_syscall), SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigaction), SCMP_SYS(sigaltstack),
-    SCMP_SYS(exit),           SCMP_SYS(exit_group),
+    SCMP_SYS(exit),           SCMP_SYS(exit_group), SCMP_SYS(shutdown),
 };
 
 /* What none of the others has any business with. */

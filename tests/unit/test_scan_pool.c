@@ -227,6 +227,48 @@ static void a_process_told_to_leave_costs_no_message(void **state)
     wait_for_end(stays);
 }
 
+/* Told to leave while a question is on its way already: that one is still answered, and no more are taken. */
+static void a_question_on_its_way_is_answered_before_leaving(void **state)
+{
+    (void)state;
+    struct {
+        struct scan_question question;
+        char bytes[sizeof small - 1];
+    } ask = {.question = {.sequence = 1, .size = sizeof small - 1, .is_inline = 1}};
+    struct scan_report r;
+    int pair[2], status;
+
+    memcpy(ask.bytes, small, sizeof ask.bytes);
+    assert_true(packet_pair(pair));
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(pair[0]);
+        _exit(scan_process(pair[1], MEMORY));
+    }
+    close(pair[1]);
+    for (uint32_t i = 1; i <= 2; i++) { /* the second time it is stopped, so that question and order both wait for it */
+        ask.question.sequence = i;
+        if (i == 2) {
+            assert_int_equal(kill(pid, SIGSTOP), 0);
+            assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+        }
+        assert_true(packet_send(pair[0], &ask, offsetof(typeof(ask), bytes) + sizeof ask.bytes, NULL, 1000));
+        if (i == 2) {
+            assert_int_equal(kill(pid, SIGTERM), 0);
+            assert_int_equal(kill(pid, SIGCONT), 0);
+        }
+        assert_int_equal(packet_receive(pair[0], &r, sizeof r, NULL, PATIENT_MS), sizeof r);
+        assert_int_equal(r.sequence, i);
+        assert_string_equal(r.subject, "hello");
+    }
+    status = wait_for_end(pid);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    assert_false(packet_send(pair[0], &ask, sizeof ask, NULL, 1000));
+    assert_int_equal(errno, EPIPE);
+    close(pair[0]);
+}
+
 /* However often processes are replaced, the pool does not fill up with those that are gone. */
 static void replacements_do_not_pile_up(void **state)
 {
@@ -438,6 +480,7 @@ int main(void)
         cmocka_unit_test(a_killed_process_leaves_the_pool),
         cmocka_unit_test(a_process_that_died_idle_costs_no_message),
         cmocka_unit_test(a_process_told_to_leave_costs_no_message),
+        cmocka_unit_test(a_question_on_its_way_is_answered_before_leaving),
         cmocka_unit_test(replacements_do_not_pile_up),
         cmocka_unit_test(nonsense_is_blamed),
         cmocka_unit_test(questions_are_checked),
