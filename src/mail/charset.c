@@ -33,7 +33,7 @@ static void keep(struct job *j, const char *name, struct str text)
         text = utf8_cut(text, j->ceiling);
         j->out->defects |= CHARSET_CEILING;
     }
-    snprintf(j->out->used, sizeof j->out->used, "%s", name);
+    str_copy(j->out->used, sizeof j->out->used, str_from(name));
     j->out->text = text;
 }
 
