@@ -346,6 +346,8 @@ static enum session_next turn(struct session *s, enum wake why)
         return SESSION_CLOSE;
     if (s->state == SESSION_PROXY)
         return read_proxy(s);
+    if (s->state == SESSION_DATA || s->state == SESSION_CHUNK)
+        stream_expect_bulk(&s->stream);
     if (s->state != SESSION_HANDSHAKE && !s->paused && s->stream.in.len < STREAM_IN_MAX) {
         enum stream_state got = stream_fill(&s->stream);
         if (got == STREAM_EOF || got == STREAM_FAILED)

@@ -118,6 +118,12 @@ enum stream_state stream_fill(struct stream *s)
     return state;
 }
 
+void stream_expect_bulk(struct stream *s)
+{
+    if (s->room < STREAM_BULK)
+        s->room = STREAM_BULK;
+}
+
 static bool wait_until(struct stream *s, int64_t deadline_ms)
 {
     struct pollfd p = {.fd = s->fd, .events = s->wants};

@@ -32,7 +32,7 @@ struct stream {
     bool closed;      /* terminal state seen; all further calls return it */
 };
 
-enum { STREAM_IN_MAX = 64 * 1024, STREAM_OUT_MAX = 256 * 1024 };
+enum { STREAM_BULK = 32 * 1024, STREAM_IN_MAX = 64 * 1024, STREAM_OUT_MAX = 256 * 1024 };
 
 void stream_init(struct stream *s, int fd); /* takes FD, makes it non-blocking, TCP_NODELAY */
 void stream_close(struct stream *s);        /* close_notify without waiting, closes, frees */
@@ -41,6 +41,8 @@ void stream_close(struct stream *s);        /* close_notify without waiting, clo
 enum stream_state stream_fill(struct stream *s) __attribute__((warn_unused_result));
 /* Like stream_fill, waiting until bytes came or DEADLINE (clock_mono_ms) passed. */
 enum stream_state stream_fill_wait(struct stream *s, int64_t deadline_ms) __attribute__((warn_unused_result));
+/* The next read takes up to STREAM_BULK bytes at once: a message is about to come, not a command. */
+void stream_expect_bulk(struct stream *s);
 struct str stream_input(const struct stream *s);
 void stream_consume(struct stream *s, size_t n); /* frees the buffer when it becomes empty */
 bool stream_has_input(const struct stream *s);   /* buffered, or decrypted inside OpenSSL */
