@@ -28,7 +28,7 @@ bool courier_start(struct courier *c, struct spool *spool); /* loads what is que
 /* Finishes attempts under way until DEADLINE_MS (clock_mono_ms), then cuts them off; nothing is lost, all is in the spool. */
 void courier_stop(struct courier *c, int64_t deadline_ms);
 void courier_free(struct courier **c);
-/* In-memory hand-off from the spool's writer thread; never blocks. ARG is the courier. */
+/* In-memory hand-off from whoever writes the spool; never blocks. ARG is the courier. */
 void courier_accept(void *arg, struct spool_message *m);
 void courier_clock_turned(struct courier *c); /* looks at all due times again */
 

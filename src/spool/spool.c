@@ -12,13 +12,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/futex.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { ENVELOPE_MAX = 64 * 1024 * 1024, STATE_MAX = 4096, FREE_CHECK_MS = 1000, FULL_SAID_MS = 60000 };
@@ -132,43 +130,6 @@ void spool_close(struct spool **s)
     pthread_join((*s)->writer, NULL);
     give_back(*s);
     *s = NULL;
-}
-
-void spool_push(struct spool *s, struct spool_item *item)
-{
-    pthread_mutex_lock(&s->lock);
-    bug_unless(!s->stopping);
-    list_add_tail(&s->queue, &item->link);
-    bool urgent = spool_item_is_urgent(item);
-    if (urgent)
-        s->urgent++;
-    else
-        s->lazy++;
-    bool wake = s->writer_sleeps && (urgent || s->lazy >= s->wake_at_lazy);
-    if (wake)
-        s->writer_sleeps = false; /* one wake is enough */
-    pthread_mutex_unlock(&s->lock);
-    if (wake)
-        pthread_cond_signal(&s->wake);
-}
-
-/* Each waiter has a futex of its own, so a commit wakes those it is about and nobody else. */
-enum spool_result spool_ask(struct spool *s, struct spool_item *item)
-{
-    spool_push(s, item);
-    while (atomic_load_explicit(&item->finished, memory_order_acquire) == 0)
-        syscall(SYS_futex, &item->finished, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
-    return item->result;
-}
-
-/* The item may be gone as soon as `finished` is set: the wake goes to its address, not to it. */
-void spool_item_finish(struct spool_item *item, enum spool_result result)
-{
-    _Atomic uint32_t *finished = &item->finished;
-
-    item->result = result;
-    atomic_store_explicit(finished, 1, memory_order_release);
-    syscall(SYS_futex, finished, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
 void spool_fail(struct spool *s, const char *what, const char *why)

@@ -1,5 +1,5 @@
 /*
- * spool.h: the durable queue. A SQLite database (WAL, synchronous=FULL) with one writer thread that gathers everything that waits
+ * spool.h: the durable queue. A SQLite database (WAL, synchronous=FULL); who writes, one thread at a time, takes everything that waits
  * (new messages, outcomes) into one transaction: one fsync for all. spool_submit() returns after the commit, so that 250 may be said.
  * Bodies up to BLOB_MEMORY_MAX stand in the database, larger ones are files that are fsynced (file and folder) before their row.
  * An fsync error is never retried on the same data: the spool goes read-only with an alarm and answers SPOOL_FAILED until it is opened again.
@@ -57,7 +57,8 @@ void spool_message_unref(struct spool_message *m); /* the last one frees blobs a
 enum spool_result { SPOOL_OK, SPOOL_FULL /* below the free-space floor, ENOSPC, SQLITE_FULL */, SPOOL_FAILED /* I/O error: read-only now */ };
 
 /* Opens or creates; recovers after a crash (removes body files without a row). NULL with the reason in ERROR.
- * ACCEPTED is called by the writer thread for each committed message (in-memory hand-off; it must not block, and takes its own reference);
+ * ACCEPTED is called for each committed message, by the writer thread or within anybody's spool_submit() (in-memory hand-off; it must not
+ * block, and takes its own reference);
  * it is called for none that spool_load() brings. */
 struct spool *spool_open(const char *directory, uint64_t free_floor, void (*accepted)(void *arg, struct spool_message *m), void *arg, struct buf *error);
 void spool_close(struct spool **s); /* commits what waits first */
@@ -81,7 +82,7 @@ enum spool_result spool_flush(struct spool *s) __attribute__((warn_unused_result
 /* At start: all queued messages, oldest first, through EACH (takes its own reference). Bodies are opened on demand: see spool_message_body(). */
 bool spool_load(struct spool *s, void (*each)(void *arg, struct spool_message *m), void *arg, struct buf *error);
 /* Deferred messages may drop their body from memory and get it back: NULL when it cannot be read. The reading is the writer thread's,
- * so no lock that ACCEPTED takes may be held. Forgetting never blocks. */
+ * so no lock that ACCEPTED takes may be held, nor in spool_submit(). Forgetting never blocks. */
 struct blob *spool_message_body(struct spool *s, struct spool_message *m);   /* a reference for the caller */
 void spool_message_forget_body(struct spool *s, struct spool_message *m);
 

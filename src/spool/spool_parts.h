@@ -1,8 +1,9 @@
 /*
  * spool_parts.h: what the files of this folder share; nobody else includes it.
  *
- * The writer thread alone touches the database. Everybody else puts a struct spool_item into the queue: those that are waited
- * for stand on the asking thread's stack, outcomes are allocated and belong to the queue.
+ * One thread at a time touches the database: the writer thread, or who has taken its turn (spool_turn.c). Everybody else puts a struct
+ * spool_item into the queue: those that are waited for stand on the asking thread's stack, outcomes are allocated and belong to the queue.
+ * What is called the writer's here belongs to the thread whose turn it is; the lock hands it on.
  */
 #ifndef SPOOL_SPOOL_PARTS_H
 #define SPOOL_SPOOL_PARTS_H
@@ -48,6 +49,12 @@ enum spool_item_kind {
 
 enum { SPOOL_PAGE_ROWS = 128 };
 
+enum spool_finished {
+    SPOOL_NOT_YET,
+    SPOOL_FINISHED,  /* the writer is through with it */
+    SPOOL_WAITED_FOR /* not yet, and somebody sleeps until then */
+};
+
 struct spool_item {
     struct list link;
     enum spool_item_kind kind;
@@ -66,8 +73,13 @@ struct spool_item {
     bool read_failed;
 
     enum spool_result result;
-    _Atomic uint32_t finished;     /* a futex: 1 when the writer is through with it */
+    _Atomic uint32_t finished;     /* a futex: enum spool_finished */
 };
+
+static inline struct spool_item *spool_item_of(struct list *l)
+{
+    return container_of(l, struct spool_item, link);
+}
 
 /* Somebody waits for it: all but an outcome without a report. */
 static inline bool spool_item_is_urgent(const struct spool_item *item)
@@ -95,7 +107,11 @@ struct spool {
     struct list queue;
     size_t urgent, lazy;  /* items in it */
     size_t wake_at_lazy;  /* so many lazy ones wake the writer */
-    bool writer_sleeps, stopping;
+    bool writer_sleeps;
+    bool is_led;          /* a submitting thread has the turn */
+    bool has_written;     /* somebody, since the writer thread went to sleep */
+    bool house_is_due;    /* for the writer thread: nobody waits for that */
+    bool stopping;
     pthread_mutex_t body_lock; /* guards every message's `body` once it is committed */
 
     struct spool_table table; /* the writer's; the opener's before the writer starts */
@@ -151,15 +167,22 @@ bool spool_reserve_give_up(struct spool *s); /* true: there is more room now */
 /* spool_recover.c */
 bool spool_recover_log(const char *directory, struct buf *error) __attribute__((warn_unused_result));
 
-/* spool_writer.c */
+/* spool_turn.c */
 void *spool_writer_run(void *spool);
-void spool_fail(struct spool *s, const char *what, const char *why); /* read-only from now on, said once */
-
-/* spool.c */
-void spool_say_full(struct spool *s, const char *what, int error); /* once a minute */
 void spool_push(struct spool *s, struct spool_item *item);
 enum spool_result spool_ask(struct spool *s, struct spool_item *item); /* pushes and waits */
 void spool_item_finish(struct spool_item *item, enum spool_result result);
+void spool_move_all(struct list *from, struct list *to);
+
+/* spool_writer.c: for the thread whose turn it is */
+void spool_write_batch(struct spool *s, struct list *batch);
+bool spool_house_is_due(struct spool *s);
+void spool_keep_house(struct spool *s);
+void spool_give_up_retained(struct spool *s);
+
+/* spool.c */
+void spool_fail(struct spool *s, const char *what, const char *why); /* read-only from now on, said once */
+void spool_say_full(struct spool *s, const char *what, int error); /* once a minute */
 enum spool_result spool_result_of_errno(struct spool *s, const char *what, int error);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * spool_writer.c: the one thread that writes. It takes everything that waits, puts it into one transaction, and after the commit
- * hands the new messages on and wakes those who wait; while it syncs, the next batch gathers. Idle, it commits at once.
+ * spool_writer.c: what is done with a batch, by the one thread whose turn it is (spool_turn.c). Everything in it goes into one transaction,
+ * and after the commit the new messages are handed on and those who wait are woken.
  *
  * What did not commit:
  *   no space     new messages are refused (SPOOL_FULL); outcomes go alone, since they make room, and if need be again later, in order;
@@ -12,98 +12,11 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 
-enum {
-    BATCH_ITEMS = 1000,
-    RETRY_MS = 1000, /* outcomes that did not fit */
-    LAZY_MS = 5,     /* outcomes alone */
-    LAZY_ENOUGH = 64
-};
-static const uint64_t BATCH_BYTES = 32 * 1024 * 1024;
 /* The log is carried over beyond this. Twice as much makes the slowest commit twice as slow and the others no faster. */
 static const uint64_t CHECKPOINT_BYTES = 16 * 1024 * 1024;
 /* An empty database with more free pages than this gives them back. */
 static const uint64_t EMPTY_ABOVE_BYTES = 64 * 1024 * 1024;
-
-static struct spool_item *item_of(struct list *l)
-{
-    return container_of(l, struct spool_item, link);
-}
-
-static uint64_t weight(const struct spool_item *item)
-{
-    const struct spool_message *m = item->insert.message;
-
-    return m && m->body && !spool_record_of(item->insert.message)->body_in_file ? blob_size(m->body) : 0;
-}
-
-static void move_all(struct list *from, struct list *to)
-{
-    while (!list_is_empty(from)) {
-        struct list *l = from->next;
-        list_remove(l);
-        list_add_tail(to, l);
-    }
-}
-
-static struct timespec in_ms(long ms)
-{
-    struct timespec until;
-
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += ms % 1000 * 1000000;
-    until.tv_sec += ms / 1000 + until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    return until;
-}
-
-/*
- * Waits for something to do. Nobody waits for a mere outcome, so it waits a moment for company that somebody does wait for: a sync of
- * its own would cost more than all the rest of it, and would keep that company waiting. False: the spool closes.
- */
-static bool wait_for_work(struct spool *s)
-{
-    struct timespec until = {0};
-    bool timed = false, over = false;
-
-    while (!over && !s->stopping && s->urgent == 0 && s->lazy < LAZY_ENOUGH) {
-        if (!timed && (s->lazy || !list_is_empty(&s->retained))) {
-            until = in_ms(s->lazy ? LAZY_MS : RETRY_MS);
-            timed = true;
-        }
-        s->wake_at_lazy = timed ? LAZY_ENOUGH : 1;
-        s->writer_sleeps = true;
-        over = timed ? pthread_cond_timedwait(&s->wake, &s->lock, &until) == ETIMEDOUT : pthread_cond_wait(&s->wake, &s->lock) != 0;
-    }
-    s->writer_sleeps = false;
-    return !list_is_empty(&s->queue) || !s->stopping;
-}
-
-/* Outcomes kept from before come first: order counts. False: this is the last batch. */
-static bool take_batch(struct spool *s, struct list *batch)
-{
-    uint64_t bytes = 0;
-    int items = 0;
-
-    list_init(batch);
-    pthread_mutex_lock(&s->lock);
-    bool goes_on = wait_for_work(s);
-    move_all(&s->retained, batch);
-    while (!list_is_empty(&s->queue) && items < BATCH_ITEMS && bytes < BATCH_BYTES) {
-        struct spool_item *item = item_of(s->queue.next);
-        list_remove(&item->link);
-        list_add_tail(batch, &item->link);
-        if (spool_item_is_urgent(item))
-            s->urgent--;
-        else
-            s->lazy--;
-        bytes += weight(item);
-        items++;
-    }
-    pthread_mutex_unlock(&s->lock);
-    return goes_on;
-}
 
 /* A report's file, when it could not be placed at once. */
 static enum spool_result place_file(struct spool *s, struct spool_insert *in)
@@ -145,7 +58,7 @@ static int apply_outcome(struct spool *s, struct spool_item *item)
 static void take_back(struct list *items)
 {
     for (struct list *l = items->prev; l != items; l = l->prev) {
-        struct spool_item *item = item_of(l);
+        struct spool_item *item = spool_item_of(l);
         if (item->counted) {
             spool_record_of(item->subject)->done[item->index] = false;
             spool_record_of(item->subject)->live++;
@@ -159,7 +72,7 @@ static int write_transaction(struct spool *s, struct list *items)
     int rc = spool_table_run(s->table.begin);
 
     for (struct list *l = items->next; l != items && rc == SQLITE_OK; l = l->next) {
-        struct spool_item *item = item_of(l);
+        struct spool_item *item = spool_item_of(l);
         rc = item->kind == SPOOL_ITEM_SUBMIT ? spool_table_insert(&s->table, &item->insert) : apply_outcome(s, item);
     }
     if (rc == SQLITE_OK)
@@ -240,7 +153,7 @@ static void committed(struct spool *s, struct list *items)
     size_t count = 0;
 
     LIST_EACH_SAFE(items, l, after) {
-        struct spool_item *item = item_of(l);
+        struct spool_item *item = spool_item_of(l);
         count++;
         if (item->kind != SPOOL_ITEM_SUBMIT)
             continue;
@@ -252,7 +165,7 @@ static void committed(struct spool *s, struct list *items)
         atomic_store(&s->reusable_bytes, spool_table_reusable(&s->table));
     LIST_EACH_SAFE(items, l, after) {
         list_remove(l);
-        outcome_committed(s, item_of(l));
+        outcome_committed(s, spool_item_of(l));
     }
     atomic_fetch_add_explicit(&s->commits, count > 0, memory_order_relaxed);
     atomic_fetch_add_explicit(&s->committed_items, count, memory_order_relaxed);
@@ -262,10 +175,10 @@ static void committed(struct spool *s, struct list *items)
 static void refuse_submits(struct list *items, enum spool_result result)
 {
     LIST_EACH_SAFE(items, l, after) {
-        if (item_of(l)->kind != SPOOL_ITEM_SUBMIT)
+        if (spool_item_of(l)->kind != SPOOL_ITEM_SUBMIT)
             continue;
         list_remove(l);
-        spool_item_finish(item_of(l), result);
+        spool_item_finish(spool_item_of(l), result);
     }
 }
 
@@ -276,7 +189,7 @@ static void give_up(struct list *items)
         log_error("spool: outcomes could not be recorded; these recipients are tried again after the restart");
     LIST_EACH_SAFE(items, l, after) {
         list_remove(l);
-        drop_outcome(item_of(l));
+        drop_outcome(spool_item_of(l));
     }
 }
 
@@ -303,7 +216,7 @@ static enum spool_result write_items(struct spool *s, struct list *items)
     if (result == SPOOL_OK)
         committed(s, items);
     else if (result == SPOOL_FULL)
-        move_all(items, &s->retained);
+        spool_move_all(items, &s->retained);
     else
         give_up(items);
     return result;
@@ -337,7 +250,7 @@ static void read_body(struct spool *s, struct spool_item *item)
 static void answer_reads(struct spool *s, struct list *batch, struct list *flushes)
 {
     LIST_EACH_SAFE(batch, l, after) {
-        struct spool_item *item = item_of(l);
+        struct spool_item *item = spool_item_of(l);
         if (item->kind == SPOOL_ITEM_SUBMIT || item->kind == SPOOL_ITEM_OUTCOME)
             continue;
         list_remove(l);
@@ -350,39 +263,52 @@ static void answer_reads(struct spool *s, struct list *batch, struct list *flush
     }
 }
 
+static bool log_is_long(const struct spool *s)
+{
+    return (uint64_t)s->table.wal_pages * s->table.page_size >= CHECKPOINT_BYTES;
+}
+
+static bool is_worth_emptying(struct spool *s)
+{
+    bool is_empty = s->counted_to == s->loaded_max && atomic_load(&s->messages) == 0;
+
+    return is_empty && atomic_load(&s->reusable_bytes) > EMPTY_ABOVE_BYTES;
+}
+
+bool spool_house_is_due(struct spool *s)
+{
+    return !atomic_load(&s->failed) && (log_is_long(s) || is_worth_emptying(s));
+}
+
 /* Only between transactions. A sync that fails here is as bad as one in a commit. */
-static void keep_house(struct spool *s)
+void spool_keep_house(struct spool *s)
 {
     if (atomic_load(&s->failed))
         return;
     spool_reserve_take(s);
-    if ((uint64_t)s->table.wal_pages * s->table.page_size >= CHECKPOINT_BYTES &&
-        result_of(s, spool_table_checkpoint(&s->table, false)) == SPOOL_FULL)
+    if (log_is_long(s) && result_of(s, spool_table_checkpoint(&s->table, false)) == SPOOL_FULL)
         spool_say_full(s, "carrying the log over", ENOSPC);
-    bool is_empty = s->counted_to == s->loaded_max && atomic_load(&s->messages) == 0;
-    if (is_empty && atomic_load(&s->reusable_bytes) > EMPTY_ABOVE_BYTES) {
+    if (is_worth_emptying(s)) {
         result_of(s, spool_table_empty(&s->table));
         atomic_store(&s->reusable_bytes, spool_table_reusable(&s->table));
     }
 }
 
-void *spool_writer_run(void *arg)
+void spool_write_batch(struct spool *s, struct list *batch)
 {
-    struct spool *s = arg;
-    struct list batch, flushes;
+    struct list flushes;
 
-    for (bool goes_on = true; goes_on;) {
-        goes_on = take_batch(s, &batch);
-        list_init(&flushes);
-        answer_reads(s, &batch, &flushes);
-        enum spool_result result = write_items(s, &batch);
-        if (atomic_load(&s->failed))
-            result = SPOOL_FAILED;
-        LIST_EACH_SAFE(&flushes, l, after)
-            spool_item_finish(item_of(l), result);
-        keep_house(s);
-    }
+    list_init(&flushes);
+    answer_reads(s, batch, &flushes);
+    enum spool_result result = write_items(s, batch);
+    if (atomic_load(&s->failed))
+        result = SPOOL_FAILED;
+    LIST_EACH_SAFE(&flushes, l, after)
+        spool_item_finish(spool_item_of(l), result);
+}
+
+void spool_give_up_retained(struct spool *s)
+{
     if (!list_is_empty(&s->retained))
         give_up(&s->retained);
-    return NULL;
 }

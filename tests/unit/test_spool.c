@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -405,6 +406,33 @@ static void a_damaged_row_keeps_nobody_else(void **state)
     spool_message_unref(good);
 }
 
+static size_t queued(struct sample *s)
+{
+    struct spool_stats stats;
+
+    spool_stats(s->spool, &stats);
+    return stats.messages;
+}
+
+/* Whether it comes while the writer thread sleeps on, is about to, or waits for company. */
+static void an_outcome_alone_is_committed_unasked(void **state)
+{
+    struct sample *s = *state;
+
+    for (int i = 0; i < 50; i++) {
+        struct spool_message *m = sample_submit(s, 1, 100);
+        if (i % 2)
+            sample_outcome(s, m, 0, SPOOL_DONE);
+        if (i % 2 == 0)
+            sample_outcome(s, m, 0, SPOOL_DONE);
+        int64_t until_ms = clock_mono_ms() + 10000;
+        while (queued(s) && i % 3 && clock_mono_ms() < until_ms)
+            poll(NULL, 0, 1);
+        assert_int_equal(i % 3 ? queued(s) : 0, 0);
+        spool_message_unref(m);
+    }
+}
+
 enum { PRODUCERS = 8, EACH = 60 };
 
 static void *produce(void *arg)
@@ -597,6 +625,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ROW(comes_back_as_it_went_in),
         ROW(a_done_message_goes),
+        ROW(an_outcome_alone_is_committed_unasked),
         ROW(a_deferral_is_remembered),
         ROW(each_recipient_has_its_own_state),
         ROW(a_report_comes_with_its_outcome),
