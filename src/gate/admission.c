@@ -41,7 +41,8 @@ bool session_admit(struct session *s)
     struct ip key = ip_limit_key(&s->client.peer.ip);
 
     session_leave(s);
-    if (atomic_load_explicit(&s->gate->sessions, memory_order_relaxed) > (unsigned)setting_number(p, SETTING_max_sessions))
+    s->shed = gate_is_short(s->gate, s->stream.fd);
+    if (s->shed || atomic_load_explicit(&s->gate->sessions, memory_order_relaxed) > (unsigned)setting_number(p, SETTING_max_sessions))
         return turn_away(s, REASON_SERVER_BUSY);
     if (s->ip_skips & SKIP_CONNECTIONS)
         return true;

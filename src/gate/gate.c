@@ -11,16 +11,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { ACCEPTS_AT_ONCE = 16, ACCEPT_PAUSE_MS = 200 };
+enum { ACCEPTS_AT_ONCE = 16, ACCEPT_PAUSE_MS = 200, COMPLAIN_MS = 60000, BESIDE_SESSIONS = 64 };
 
 struct listener {
     struct waiter_item item;
     struct gate *gate;
     enum service service;
     int fd;
+    int64_t complain_from_ms; /* not again before; monotonic */
 };
 
 struct gate_runtime *gate_runtime_new(struct settings *take, struct tls_server *take_tls, struct buf *error)
@@ -75,6 +77,32 @@ void gate_runtime_unref(struct gate_runtime *r)
     free(r);
 }
 
+/* Where fewer descriptors than sessions are to be had, sessions are turned away while there are some left for the mail already taken. */
+static void measure_descriptors(struct gate *g, const struct policy *p)
+{
+    long long sessions = setting_number(p, SETTING_max_sessions);
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+        files.rlim_cur = files.rlim_max = BESIDE_SESSIONS * 2;
+    if (files.rlim_cur < files.rlim_max) {
+        const struct rlimit more = {files.rlim_max, files.rlim_max};
+        if (setrlimit(RLIMIT_NOFILE, &more) == 0)
+            files.rlim_cur = files.rlim_max;
+    }
+    long long most = files.rlim_cur > INT32_MAX ? INT32_MAX : (long long)files.rlim_cur;
+    long long beside = most / 2 < BESIDE_SESSIONS ? most / 2 : BESIDE_SESSIONS;
+    atomic_store(&g->descriptors, (int)(most - beside));
+    if (most - beside < sessions)
+        log_warning("max_sessions is %lld, but the limit of %lld descriptors leaves fewer than %lld for sessions: more get 421 (raise LimitNOFILE)",
+                    sessions, most, most - beside);
+}
+
+bool gate_is_short(const struct gate *g, int fd)
+{
+    return fd >= atomic_load_explicit(&g->descriptors, memory_order_relaxed);
+}
+
 struct gate *gate_new(const struct gate_parts *parts, struct gate_runtime *take)
 {
     struct gate *g = calloc(1, sizeof *g);
@@ -94,11 +122,13 @@ struct gate *gate_new(const struct gate_parts *parts, struct gate_runtime *take)
     }
     g->spool_directory = copy;
     pthread_mutex_init(&g->lock, NULL);
+    measure_descriptors(g, settings_system(take->settings));
     return g;
 }
 
 void gate_swap(struct gate *g, struct gate_runtime *take)
 {
+    measure_descriptors(g, settings_system(take->settings));
     pthread_mutex_lock(&g->lock);
     struct gate_runtime *old = g->runtime;
     g->runtime = take;
@@ -119,6 +149,16 @@ static void close_listener(struct listener *l)
     waiter_remove(&l->item);
     close(l->fd);
     free(l);
+}
+
+static void complain(struct listener *l, int trouble)
+{
+    int64_t now_ms = clock_mono_ms();
+
+    if (now_ms < l->complain_from_ms)
+        return;
+    l->complain_from_ms = now_ms + COMPLAIN_MS;
+    log_error("a connection could not be taken: %s; clients wait until there is room", strerror(trouble));
 }
 
 static void listener_run(struct waiter_item *item, enum wake why)
@@ -143,6 +183,7 @@ static void listener_run(struct waiter_item *item, enum wake why)
         }
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
             /* the kernel keeps them in the backlog; asking again at once would only burn time */
+            complain(l, errno);
             events = 0;
             deadline_ms = clock_mono_ms() + ACCEPT_PAUSE_MS;
         }

@@ -50,6 +50,7 @@ struct gate {
     pthread_mutex_t lock; /* guards `runtime` */
     struct gate_runtime *runtime;
     atomic_uint sessions;
+    atomic_int descriptors; /* sessions get those below this one; the rest is for deliveries, message files and the queue */
     atomic_bool stopping;
     _Atomic uint64_t accepted_messages, given[REASON_COUNT]; /* answers by reason */
     const char *spool_directory; /* owned */
@@ -58,6 +59,8 @@ struct gate {
 struct gate *gate_new(const struct gate_parts *parts, struct gate_runtime *take);
 void gate_swap(struct gate *g, struct gate_runtime *take);
 struct gate_runtime *gate_take(struct gate *g); /* referenced */
+/* Is FD, a connection just taken, past what sessions may use? The kernel gives the lowest free number, so FD tells how many are in use. */
+bool gate_is_short(const struct gate *g, int fd);
 /* Serves connections from FD (taken). */
 bool gate_listen(struct gate *g, int fd, enum service service) __attribute__((warn_unused_result));
 void gate_stop(struct gate *g); /* no new connections; sessions are told by the waiter's drain */

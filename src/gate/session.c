@@ -74,7 +74,7 @@ static int64_t deadline(const struct session *s)
     case SESSION_QUIET:
         return s->started_ms + setting_number(p, SETTING_banner_delay);
     case SESSION_PROXY:
-        return now_ms + PROXY_AGAIN_MS;
+        return s->half_header ? now_ms + PROXY_AGAIN_MS : s->started_ms + PROXY_MS;
     case SESSION_HANDSHAKE:
         return now_ms + HANDSHAKE_MS;
     case SESSION_LINGER:
@@ -97,15 +97,23 @@ static void park(struct session *s, short events)
     waiter_arm(&s->item, events, until_ms);
 }
 
-void session_linger(struct session *s)
+/* Nothing more comes from us; what the client still sends is read off. */
+static void close_our_side(struct session *s)
 {
-    s->state = SESSION_LINGER;
-    s->linger_until_ms = clock_mono_ms() + (atomic_load(&s->gate->stopping) ? LINGER_AT_STOP_MS : LINGER_MS);
-    s->linger_bytes = 0;
     session_leave(s); /* it is no longer served */
     if (s->stream.ssl && !s->stream.handshaking)
         SSL_shutdown(s->stream.ssl);
     shutdown(s->stream.fd, SHUT_WR);
+    park(s, POLLIN);
+}
+
+static int64_t linger_ms(const struct session *s, bool all_sent)
+{
+    if (atomic_load(&s->gate->stopping))
+        return LINGER_AT_STOP_MS;
+    if (!all_sent && s->said_quit) /* a slow reader, but an orderly one: it may read all that it asked for */
+        return setting_number(session_policy(s), SETTING_idle_timeout);
+    return LINGER_MS;
 }
 
 /* Goodbye: what is queued goes out; a client that is still talking gets the time to read it (RFC 1122 §4.2.2.13: closing
@@ -118,13 +126,19 @@ static void say_goodbye(struct session *s)
         event_incomplete(s);
     session_reset_transaction(s);
     bool nothing_follows = s->said_quit && sent == STREAM_OK && !stream_has_input(&s->stream);
-    if (nothing_follows || sent == STREAM_FAILED || sent == STREAM_EOF) {
+    if (nothing_follows || s->shed || sent == STREAM_FAILED || sent == STREAM_EOF) {
         session_free(s);
         return;
     }
-    session_linger(s);
+    s->state = SESSION_LINGER;
+    s->linger_until_ms = clock_mono_ms() + linger_ms(s, sent == STREAM_OK);
+    s->linger_bytes = 0;
     s->stream.in.len = 0;
-    park(s, POLLIN);
+    buf_free(&s->stream.in);
+    if (sent == STREAM_AGAIN)
+        park(s, POLLIN | POLLOUT);
+    else
+        close_our_side(s);
 }
 
 static void linger(struct session *s, enum wake why)
@@ -135,17 +149,32 @@ static void linger(struct session *s, enum wake why)
         session_free(s);
         return;
     }
+    short events = POLLIN;
     for (int i = 0; i < 16; i++) {
         ssize_t n = recv(s->stream.fd, drop, sizeof drop, MSG_DONTWAIT);
         if (n < 0)
             break;
         s->linger_bytes += (uint32_t)n;
-        if (n == 0 || s->linger_bytes > LINGER_BYTES) {
+        if ((n == 0 && !s->stream.out.len) || s->linger_bytes > LINGER_BYTES) {
             session_free(s);
             return;
         }
+        if (n == 0) { /* it has said all, and still reads */
+            events = 0;
+            break;
+        }
     }
-    park(s, POLLIN);
+    if (!s->stream.out.len) {
+        park(s, POLLIN);
+        return;
+    }
+    enum stream_state sent = stream_flush(&s->stream);
+    if (sent == STREAM_AGAIN)
+        park(s, events | POLLOUT);
+    else if (sent == STREAM_OK)
+        close_our_side(s);
+    else
+        session_free(s);
 }
 
 static enum session_next banner(struct session *s)
@@ -195,6 +224,7 @@ static enum session_next read_proxy(struct session *s)
     size_t used;
     ssize_t n = recv(s->stream.fd, peek, sizeof peek, MSG_PEEK | MSG_DONTWAIT);
 
+    s->half_header = n > 0;
     if (n <= 0)
         return n < 0 && (errno == EAGAIN || errno == EINTR) ? SESSION_WAIT : SESSION_CLOSE;
     switch (proxy_parse(str_n(peek, (size_t)n), &header, &used)) {
@@ -390,10 +420,10 @@ static void finish_turn(struct session *s, enum session_next next, enum stream_s
         session_free(s);
     else if (next == SESSION_CLOSE)
         say_goodbye(s);
-    else if (s->state == SESSION_HANDSHAKE)
-        park(s, s->stream.wants);
+    else if (s->state == SESSION_PROXY)
+        park(s, s->half_header ? 0 : POLLIN);
     else
-        park(s, sent == STREAM_AGAIN ? POLLOUT : POLLIN);
+        park(s, sent == STREAM_AGAIN || s->stream.ssl ? s->stream.wants : POLLIN);
 }
 
 void session_start(struct gate *g, int fd, enum service service, const struct endpoint *peer)
@@ -419,7 +449,7 @@ void session_start(struct gate *g, int fd, enum service service, const struct en
         free(s);
         return;
     }
-    if (networks_have(setting_networks(session_policy(s), SETTING_proxy_networks), &peer->ip)) {
+    if (!gate_is_short(g, fd) && networks_have(setting_networks(session_policy(s), SETTING_proxy_networks), &peer->ip)) {
         s->state = SESSION_PROXY;
         park(s, POLLIN);
         return;

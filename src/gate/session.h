@@ -79,13 +79,14 @@ struct session {
     bool admitted;                /* counted in the concurrency of its address */
     bool greeted, closing, started_tls, said_quit;
     bool paused;                  /* commands wait in the buffer until our answers are read */
+    bool half_header;             /* a part of the PROXY header is there: poll() would announce it without end */
+    bool shed;                    /* turned away for want of descriptors: none is spent on seeing it off */
 };
 
 /* session.c */
 void session_start(struct gate *g, int fd, enum service service, const struct endpoint *peer);
 const struct policy *session_policy(const struct session *s); /* system level */
 void session_reset_transaction(struct session *s);
-void session_linger(struct session *s);
 
 /* admission.c: limits by address, before the banner. Answers itself when it says no. */
 bool session_admit(struct session *s);

@@ -29,10 +29,8 @@ static void raise_file_limit(const struct policy *p)
         return;
     if (files.rlim_max < wanted) {
         const struct rlimit more = {wanted, wanted};
-        if (setrlimit(RLIMIT_NOFILE, &more) == 0) /* only root may */
+        if (setrlimit(RLIMIT_NOFILE, &more) == 0) /* only root may; otherwise the relay says what fits */
             return;
-        log_warning("max_sessions wants %llu descriptors, the limit is %llu: raise it (LimitNOFILE)", (unsigned long long)wanted,
-                    (unsigned long long)files.rlim_max);
     }
     files.rlim_cur = files.rlim_max;
     if (setrlimit(RLIMIT_NOFILE, &files) < 0)

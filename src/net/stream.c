@@ -102,6 +102,7 @@ enum stream_state stream_fill(struct stream *s)
     bug_unless(s->in.len < STREAM_IN_MAX);
     if (s->closed)
         return STREAM_FAILED;
+    s->wants = POLLIN; /* what an earlier AGAIN waited for has come */
     size_t room = s->room ? s->room : READ_AT_LEAST;
     if (room > STREAM_IN_MAX - s->in.len)
         room = STREAM_IN_MAX - s->in.len;

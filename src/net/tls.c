@@ -49,6 +49,8 @@ static bool refuse(struct buf *error, const char *name, const char *what)
 static void set_common(SSL_CTX *context)
 {
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    /* one record a call: a peer that sends nothing but key updates would keep its thread inside SSL_read() for as long as it likes */
+    SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);
     SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
     SSL_CTX_set_cipher_list(context, ciphers_12);
 }
