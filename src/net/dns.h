@@ -38,7 +38,8 @@ struct dns_question; /* in flight or answered */
 /* RESOLVERS: "address[:port]" entries, none: the system's. NULL with the reason in ERROR. */
 struct dns *dns_new_resolver(const char *const *resolvers, size_t count, int64_t timeout_ms, struct buf *error);
 /* The zone file: "name [ttl] [IN] TYPE data" a line, ';' comments, $ORIGIN and $TTL; names are absolute unless $ORIGIN is set;
- * TYPE "TIMEOUT" makes every question for that name fail. Error says file:line. */
+ * TYPE "TIMEOUT" makes every question for that name fail, but for types it has records of. \DDD and \X are escapes (RFC 1035 §5.1).
+ * Error says file:line. */
 struct dns *dns_new_zone_file(const char *path, struct buf *error);
 void dns_free(struct dns **d);
 

@@ -76,7 +76,7 @@ static void zone_ask(void *self, struct dns_entry *e)
     uint32_t ttl = DNS_TTL_MOST;
 
     for (int i = 0; i <= MOST_ALIASES; i++) {
-        if (first(z, name, TYPE_TIMEOUT))
+        if (!first(z, name, (int)e->type) && first(z, name, TYPE_TIMEOUT))
             break; /* DNS_FAILED, as the entry was made */
         const struct zone_record *alias = e->type == DNS_CNAME ? NULL : first(z, name, DNS_CNAME);
         if (alias && alias->data) {
@@ -105,6 +105,20 @@ static bool type_of(struct str word, int *type)
     return false;
 }
 
+/* RFC 1035 §5.1: \DDD is an octet, \X the character itself. *I stays on the last octet that was used. */
+static char take_octet(struct str s, size_t *i)
+{
+    uint64_t octet;
+
+    if (s.at[*i] != '\\' || *i + 1 >= s.len)
+        return s.at[*i];
+    if (str_sub(s, *i + 1, 3).len == 3 && str_to_u64(str_sub(s, *i + 1, 3), 255, &octet)) {
+        *i += 3;
+        return (char)octet;
+    }
+    return s.at[++*i];
+}
+
 /* A name as we keep it: lower case, without its final dot, ORIGIN behind it where it is relative. */
 static char *full_name(struct str word, const char *origin)
 {
@@ -117,9 +131,15 @@ static char *full_name(struct str word, const char *origin)
         word.len--;
     int n = absolute || !*origin || str_eq(word, str_from(origin)) ? snprintf(text, sizeof text, STR_FMT, STR_ARG(word))
                                                                      : snprintf(text, sizeof text, STR_FMT ".%s", STR_ARG(word), origin);
-    if (n < 0 || n > DNS_NAME_MAX)
+    if (n < 0 || (size_t)n >= sizeof text)
         return NULL;
-    str_lower(text, (size_t)n);
+    size_t len = 0;
+    for (size_t i = 0; i < (size_t)n; i++)
+        text[len++] = take_octet(str_n(text, (size_t)n), &i);
+    text[len] = '\0';
+    if (len > DNS_NAME_MAX)
+        return NULL;
+    str_lower(text, len);
     return strdup(text);
 }
 
@@ -132,9 +152,7 @@ static bool take_text(struct str rest, struct zone_record *r)
     for (size_t i = 0; i < rest.len;) {
         bool quoted = rest.at[i] == '"';
         for (i += quoted; i < rest.len && (quoted ? rest.at[i] != '"' : rest.at[i] != ' ' && rest.at[i] != '\t'); i++) {
-            if (rest.at[i] == '\\' && i + 1 < rest.len)
-                i++;
-            buf_add_char(&text, rest.at[i]);
+            buf_add_char(&text, take_octet(rest, &i));
         }
         if (quoted && i == rest.len)
             text.failed = true; /* the quote never ends */
