@@ -14,7 +14,8 @@ import tempfile
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-PORT, SINK_PORT = 2925, 2926
+PORT = int(os.environ.get("BENCH_PORT", "2925"))
+SINK_PORT = PORT + 1
 DOMAIN = "peer.test"
 
 
