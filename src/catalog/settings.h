@@ -41,6 +41,8 @@ struct setting_row {
 const struct setting_row *setting_row(enum setting s);
 /* The setting of that name, or -1. */
 int setting_find(struct str name);
+/* The setting of one of LEVELS whose name comes nearest to the wrong NAME, or -1 where none is near. */
+int setting_nearest(struct str name, unsigned levels);
 
 struct setting_list {
     const char **at; /* NUL-terminated entries */

@@ -1,4 +1,4 @@
-/* settings.c: `postern check`, `postern setting …`, `postern reload`. */
+/* settings.c: `postern setting …`, `postern reload`. */
 #include "cli/command.h"
 #include "store/settings_file.h"
 
@@ -8,26 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
-
-enum { TEXT_MAX = 256 * 1024 };
-
-int check_main(const struct command_line *line)
-{
-    struct buf error = buf_make(TEXT_MAX), warnings = buf_make(TEXT_MAX);
-    struct settings *settings = settings_file_load(line->words ? line->word[0] : line->config, &error, &warnings);
-
-    if (warnings.len)
-        fprintf(stderr, STR_FMT "\n", STR_ARG(str_trim(buf_str(&warnings))));
-    if (!settings) {
-        fprintf(stderr, STR_FMT "\n", STR_ARG(str_trim(buf_str(&error))));
-    } else {
-        printf("fine: %zu domains\n", settings_domain_count(settings));
-        settings_unref(settings);
-    }
-    buf_free(&error);
-    buf_free(&warnings);
-    return settings ? EX_OK : EX_CONFIG;
-}
 
 static const char *type_name(enum setting_type type)
 {

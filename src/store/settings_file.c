@@ -2,6 +2,7 @@
 #include "store/settings_file.h"
 
 #include "mail/address.h"
+#include "store/settings_text.h"
 
 #include <confuse.h>
 #include <errno.h>
@@ -16,13 +17,42 @@ enum { FILE_MAX = 16 * 1024 * 1024, MOST_INCLUDES = 64, MOST_DEPTH = 8 };
 /* libconfuse reports through a callback without an argument, so one load runs at a time. */
 static pthread_mutex_t loading = PTHREAD_MUTEX_INITIALIZER;
 static struct buf *problems;
+static const char *whole_text; /* what is being read, with its marks */
+
+static void note(const char *name, size_t line, const char *what)
+{
+    char origin[4200];
+
+    settings_text_origin(whole_text, line, name, origin, sizeof origin);
+    buf_addf(problems, "%s%s: %s", problems->len ? "\n" : "", origin, what);
+}
+
+/* What can be said of a name that may not stand where it does. */
+static void describe_unknown(struct str name, bool in_domain, char *to, size_t size)
+{
+    unsigned levels = in_domain ? LEVEL_D : LEVEL_P | LEVEL_S;
+    int known = setting_find(name), near = setting_nearest(name, levels);
+
+    if (known >= 0)
+        snprintf(to, size, in_domain ? "%s holds for the whole gateway and may not stand in a domain" : "%s may only stand in a domain",
+                 setting_row((enum setting)known)->name);
+    else if (near >= 0)
+        snprintf(to, size, "no such setting: " STR_FMT "; is %s meant?", STR_ARG(name), setting_row((enum setting)near)->name);
+    else
+        snprintf(to, size, "no such setting: " STR_FMT, STR_ARG(name));
+}
 
 __attribute__((format(printf, 2, 0))) static void note_problem(cfg_t *cfg, const char *format, va_list args)
 {
-    char text[500];
+    static const struct str unknown = {"no such option '", 16};
+    char text[500], better[500];
 
     vsnprintf(text, sizeof text, format, args);
-    buf_addf(problems, "%s%s:%d: %s", problems->len ? "\n" : "", cfg && cfg->filename ? cfg->filename : "?", cfg ? cfg->line : 0, text);
+    struct str name = str_from_index(str_from(text), unknown.len);
+    bool is_unknown = str_starts(str_from(text), unknown) && name.len > 1;
+    if (is_unknown)
+        describe_unknown(str_sub(name, 0, name.len - 1), cfg && cfg_title(cfg), better, sizeof better);
+    note(cfg && cfg->filename ? cfg->filename : "?", cfg && cfg->line > 0 ? (size_t)cfg->line : 0, is_unknown ? better : text);
 }
 
 static bool is_list(enum setting s)
@@ -107,12 +137,16 @@ static bool take_domains(cfg_t *cfg, struct settings *settings, const char *name
         const char *title = cfg_title(section);
         char ascii[256];
         if (!domain_to_ascii(str_from(title), ascii, sizeof ascii)) {
-            buf_addf(error, "%s:%d: domain \"%s\": not a domain name", name, section->line, title);
+            char what[400];
+            snprintf(what, sizeof what, "domain \"%.300s\": not a domain name", title);
+            note(name, (size_t)section->line, what);
             return false;
         }
         struct domain *domain = settings_add_domain(settings, str_from(ascii));
         if (!domain) {
-            buf_addf(error, "%s:%d: domain \"%s\" stands here twice", name, section->line, title);
+            char what[400];
+            snprintf(what, sizeof what, "domain \"%.300s\" stands here twice", title);
+            note(name, (size_t)section->line, what);
             return false;
         }
         if (!take_options(section, LEVEL_D, settings, domain, name, error, warnings))
@@ -156,6 +190,26 @@ static void add_checks(cfg_t *cfg, unsigned levels, const char *prefix)
     }
 }
 
+/* Parses TEXT, which is overwritten, and builds from it. */
+static struct settings *parse(cfg_t *cfg, char *text, const char *name, struct buf *error, struct buf *warnings)
+{
+    size_t endless = settings_text_blank_comments(text);
+    FILE *f = fmemopen(text, *text ? strlen(text) : 1, "r");
+    bool parsed = f && cfg_parse_fp(cfg, f) == CFG_SUCCESS && !error->len;
+
+    if (f)
+        fclose(f);
+    if (parsed && endless) { /* libconfuse takes it; but half a file is more likely than a forgotten brace */
+        note(name, endless, "what begins here is not closed: a brace, or the end of a comment, is missing");
+        return NULL;
+    }
+    if (parsed)
+        return build(cfg, name, error, warnings);
+    if (!error->len)
+        buf_addf(error, "%s: not readable as a configuration", name);
+    return NULL;
+}
+
 struct settings *settings_file_parse(const char *text, const char *name, struct buf *error, struct buf *warnings)
 {
     static const char outer[] = "domain";
@@ -169,25 +223,23 @@ struct settings *settings_file_parse(const char *text, const char *name, struct 
     top[n] = (cfg_opt_t)CFG_END();
     pthread_mutex_lock(&loading);
     problems = error;
-    cfg_t *cfg = cfg_init(top, CFGF_NONE);
+    whole_text = text;
+    char *own = strdup(text);
+    cfg_t *cfg = own ? cfg_init(top, CFGF_NONE) : NULL;
     if (cfg) {
         cfg_set_error_function(cfg, note_problem);
         add_checks(cfg, LEVEL_P | LEVEL_S, "");
         add_checks(cfg, LEVEL_D, "domain|");
         free(cfg->filename);
         cfg->filename = strdup(name);
-        FILE *f = fmemopen((void *)(uintptr_t)(*text ? text : "\n"), *text ? strlen(text) : 1, "r");
-        if (f && cfg_parse_fp(cfg, f) == CFG_SUCCESS && !error->len)
-            settings = build(cfg, name, error, warnings);
-        else if (!error->len)
-            buf_addf(error, "%s: not readable as a configuration", name);
-        if (f)
-            fclose(f);
+        settings = parse(cfg, own, name, error, warnings);
         cfg_free(cfg);
     } else {
         buf_add_text(error, "out of memory");
     }
+    free(own);
     problems = NULL;
+    whole_text = NULL;
     pthread_mutex_unlock(&loading);
     return settings;
 }
@@ -211,7 +263,11 @@ static bool take_include(struct reading *in, const char *from, struct str file, 
         buf_addf(in->error, "%s:%zu: too many or too deep includes", from, line);
         return false;
     }
-    return read_file(in, path, depth + 1);
+    settings_text_mark(in->text, path, 1);
+    if (!read_file(in, path, depth + 1))
+        return false;
+    settings_text_mark(in->text, from, line + 1);
+    return true;
 }
 
 static bool include_of(struct str line, struct str *file)
