@@ -10,7 +10,7 @@ options = argparse.ArgumentParser(description=__doc__)
 options.add_argument("--kills", type=int, default=200)
 options.add_argument("--clients", type=int, default=4)
 options.add_argument("--seed", type=int, default=None, help="the same moments again")
-options.add_argument("--what", default="relay,relay,all,scan", help="who is killed, by chance: relay, scan, all")
+options.add_argument("--what", default="relay,courier,all,scan", help="who is killed, by chance: relay, courier (the relay in mid-delivery), scan, all")
 chosen = options.parse_args()
 
 tally = durability.run(chosen.kills, tuple(chosen.what.split(",")), chosen.clients, seed=chosen.seed, say=lambda text: print(text, flush=True))

@@ -4,10 +4,12 @@ Used by test_durability.py (short) and by script/bench durability (long). A mess
 behind its end of data. Lost is what was promised and neither reached the sink nor waits in the queue; nothing may be. What the client has no
 reply to may come or not. Twice delivered is allowed (RFC 5321 §6.1), and counted.
 """
+import fcntl
 import os
 import random
 import re
 import signal
+import socket
 import threading
 import time
 
@@ -38,7 +40,8 @@ class Load(threading.Thread):
     def one(self, client, unique):
         body = "x" * 70 + "\r\n"
         message = pt.sample(headers="X-Unique: %s\r\n" % unique, body=body * (random.choice((1, 1, 1, 900)) if self.big else 1))
-        reply = client.transact("ann@acme.test", message=message)
+        recipient = random.choice(("ann@acme.test",) * 49 + ("slow-1@acme.test",))  # a destination that takes its time
+        reply = client.transact(recipient, message=message)
         if reply.startswith("250"):
             self.promised.append(unique)
         else:
@@ -68,8 +71,19 @@ def delivered_ids(sink):
     return found
 
 
+def is_delivering(gateway):
+    """a delivery in progress"""
+    try:
+        return gateway.queue(state="delivering")
+    except (OSError, ValueError):
+        return False
+
+
 def kill(gateway, what):
-    """WHAT: relay, scan (one of them), or all, the master included."""
+    """WHAT: relay, courier (the relay while a delivery is in progress), scan (one of them), or all, the master included."""
+    if what == "courier":
+        pt.poll(lambda: is_delivering(gateway), 60)
+        what = "relay"
     children = gateway.children()
     if what == "all":
         pids = [gateway.process.pid] + [pid for pids in children.values() for pid in pids]
@@ -83,7 +97,23 @@ def kill(gateway, what):
     if what == "all":
         gateway.process.wait()
         pt.poll(lambda: not any(os.path.exists("/proc/%d" % pid) and state_of(pid) != "Z" for pid in pids))
+        pt.poll(lambda: is_free(gateway), 60)  # a child born at that very moment ends by itself
         gateway.start()
+
+
+def is_free(gateway):
+    """nobody left who holds the gateway's ports or its spool"""
+    try:
+        for port in (gateway.mx, gateway.submission, gateway.submissions, gateway.console):
+            socket.create_server(("127.0.0.1", port)).close()
+        folder = os.open(gateway.path("spool"), os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        finally:
+            os.close(folder)
+        return True
+    except OSError:
+        return False
 
 
 def state_of(pid):
@@ -104,7 +134,7 @@ def serves(gateway):
         return False
 
 
-def run(kills, what=("relay", "relay", "all", "scan"), clients=4, most_pause=0.6, seed=None, big=True, say=lambda text: None):
+def run(kills, what=("relay", "courier", "all", "scan"), clients=4, most_pause=0.6, seed=None, big=True, say=lambda text: None):
     chance = random.Random(seed)
     with pt.Gateway(settings={"max_connections_per_minute": "0", "max_connections_per_hour": "0", "max_messages_per_connection": "0",
                               "max_concurrent_connections": "0", "connection_cache": "1s", "scanners": "2", "connect_timeout": "2s"},
