@@ -31,15 +31,17 @@ static struct arena_block *add_block(struct arena *a, size_t need)
     struct arena_block *block = malloc(sizeof *block + size);
     if (!block)
         return NULL;
-    block->next = a->blocks;
     block->used = 0;
     block->size = size;
-    a->blocks = block;
     a->used += size;
+    /* a large piece fills its block: the one in use stays in front, for the small pieces to come */
+    struct arena_block **link = a->blocks && size == need ? &a->blocks->next : &a->blocks;
+    block->next = *link;
+    *link = block;
     return block;
 }
 
-void *arena_alloc(struct arena *a, size_t size)
+void *arena_bytes(struct arena *a, size_t size)
 {
     const size_t align = alignof(max_align_t);
 
@@ -53,20 +55,27 @@ void *arena_alloc(struct arena *a, size_t size)
         goto fail;
     void *at = block->at + block->used;
     block->used += size;
-    memset(at, 0, size);
     return at;
 fail:
     a->failed = true;
     return NULL;
 }
 
+void *arena_alloc(struct arena *a, size_t size)
+{
+    void *at = arena_bytes(a, size);
+
+    return at ? memset(at, 0, size) : NULL;
+}
+
 struct str arena_str(struct arena *a, struct str s)
 {
-    char *at = s.len < SIZE_MAX ? arena_alloc(a, s.len + 1) : NULL;
+    char *at = s.len < SIZE_MAX ? arena_bytes(a, s.len + 1) : NULL;
     if (!at)
         return (struct str){NULL, 0};
     if (s.len)
         memcpy(at, s.at, s.len);
+    at[s.len] = '\0';
     return (struct str){at, s.len};
 }
 
@@ -77,7 +86,7 @@ char *arena_printf(struct arena *a, const char *format, ...)
     va_start(args, format);
     int n = vsnprintf(NULL, 0, format, args);
     va_end(args);
-    char *at = n < 0 ? NULL : arena_alloc(a, (size_t)n + 1);
+    char *at = n < 0 ? NULL : arena_bytes(a, (size_t)n + 1);
     if (!at)
         return NULL;
     va_start(args, format);

@@ -18,6 +18,8 @@ struct arena {
 struct arena arena_make(size_t ceiling);
 /* Zeroed, aligned for any type; NULL at the ceiling or out of memory. */
 void *arena_alloc(struct arena *a, size_t size) __attribute__((warn_unused_result));
+/* The same, not zeroed, for bytes that are about to be written. */
+void *arena_bytes(struct arena *a, size_t size) __attribute__((warn_unused_result));
 /* NUL-terminated copy; at == NULL on failure. */
 struct str arena_str(struct arena *a, struct str s);
 char *arena_printf(struct arena *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
