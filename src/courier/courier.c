@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { CLOCK_MS = 100, STACK_BYTES = 512 * 1024 };
+enum { CLOCK_MS = 100, STACK_BYTES = 512 * 1024, GROWTH = 8, MOST_WORKERS = 1024, SOFT_STOP_MS = 3000 };
 
 struct courier *courier_new(const struct courier_parts *parts, unsigned workers)
 {
@@ -20,18 +20,22 @@ struct courier *courier_new(const struct courier_parts *parts, unsigned workers)
     if (!c)
         return NULL;
     c->parts = *parts;
-    c->worker_count = workers;
+    c->usual_workers = workers;
+    c->most_workers = workers * GROWTH < MOST_WORKERS ? workers * GROWTH : MOST_WORKERS;
     pthread_mutex_init(&c->lock, NULL);
     pthread_cond_init(&c->work, NULL);
     list_init(&c->runnable);
     list_init(&c->all);
-    c->workers = calloc(workers, sizeof *c->workers);
-    c->sockets = malloc(workers * sizeof *c->sockets);
-    if (!c->workers || !c->sockets) {
+    list_init(&c->leaving);
+    c->workers = calloc(c->most_workers, sizeof *c->workers);
+    c->in_doubt = calloc(c->most_workers, sizeof *c->in_doubt);
+    c->since_ms = calloc(c->most_workers, sizeof *c->since_ms);
+    c->sockets = malloc(c->most_workers * sizeof *c->sockets);
+    if (!c->workers || !c->in_doubt || !c->since_ms || !c->sockets) {
         courier_free(&c);
         return NULL;
     }
-    for (unsigned i = 0; i < workers; i++)
+    for (unsigned i = 0; i < c->most_workers; i++)
         c->sockets[i] = -1;
     return c;
 }
@@ -126,18 +130,31 @@ static void take_loaded(void *arg, struct spool_message *m)
     take_message(arg, m);
 }
 
-/* Under the lock: the next job of a destination whose turn it is; waits for one. NULL: stop. */
+/* Under the lock: the destination whose turn it is; waits for one. NULL: stop. */
+static struct destination *next_destination(struct courier *c)
+{
+    while (!c->stopping) {
+        if (list_is_empty(&c->runnable)) {
+            c->waiting++;
+            pthread_cond_wait(&c->work, &c->lock);
+            c->waiting--;
+            continue;
+        }
+        struct destination *d = container_of(c->runnable.next, struct destination, runnable);
+        list_remove(&d->runnable);
+        if (destination_has_room(c, d)) /* it had when it came into the list; otherwise who serves it looks again when done */
+            return d;
+    }
+    return NULL;
+}
+
+/* Under the lock: the next job of the destination whose turn it is. NULL: stop. */
 static struct job *next_job(struct courier *c)
 {
-    while (!c->stopping && list_is_empty(&c->runnable)) {
-        c->waiting++;
-        pthread_cond_wait(&c->work, &c->lock);
-        c->waiting--;
-    }
-    if (c->stopping)
+    struct destination *d = next_destination(c);
+
+    if (!d)
         return NULL;
-    struct destination *d = container_of(c->runnable.next, struct destination, runnable);
-    list_remove(&d->runnable);
     struct job *job = container_of(d->queue.next, struct job, list);
     list_remove(&job->list);
     d->queued--;
@@ -213,6 +230,14 @@ static bool adapt(struct destination *d, const struct policy *p, bool failed)
     return is_down;
 }
 
+/* It was there and stopped answering: fewer at once, but what waits for it is not put off, since it may have been the message. */
+static void note_slowness(struct destination *d)
+{
+    d->limit = d->limit > 1 ? d->limit / 2 : 1;
+    d->successes = 0;
+    d->failures++;
+}
+
 static void note_trouble(struct destination *d, const struct outcome *o)
 {
     d->back_off_until_ms = clock_mono_ms() + BACK_OFF_MS;
@@ -231,6 +256,7 @@ static void run_job(struct courier *c, unsigned worker, struct job *job, struct 
     struct destination *d = job->to;
 
     pthread_mutex_lock(&c->lock);
+    c->since_ms[worker] = clock_mono_ms();
     bool backed_off = clock_mono_ms() < d->back_off_until_ms;
     enum reason trouble_reason = d->trouble_reason;
     char trouble[sizeof d->trouble];
@@ -243,8 +269,12 @@ static void run_job(struct courier *c, unsigned worker, struct job *job, struct 
         delivery_attempt(&a);
     *connection = a.connection;
     pthread_mutex_lock(&c->lock);
-    if (out && !backed_off && adapt(d, p, a.host_is_down))
+    c->since_ms[worker] = 0;
+    if (a.is_slow)
+        note_slowness(d);
+    else if (out && !backed_off && adapt(d, p, a.host_is_down))
         note_trouble(d, &a.trouble);
+    destination_check(c, d);
     pthread_mutex_unlock(&c->lock);
     if (out)
         conclude(c, settings, p, job, out, a.host);
@@ -256,7 +286,7 @@ static void run_job(struct courier *c, unsigned worker, struct job *job, struct 
 
 static void give_back(struct courier *c, struct destination *d, struct connection *one)
 {
-    struct connection *close_it = one;
+    struct connection *leaves = one;
 
     pthread_mutex_lock(&c->lock);
     d->active--;
@@ -264,12 +294,12 @@ static void give_back(struct courier *c, struct destination *d, struct connectio
         one->idle_since_ms = clock_mono_ms();
         list_add_tail(&d->idle, &one->list);
         d->idle_count++;
-        close_it = NULL;
+        leaves = NULL;
     }
     destination_check(c, d);
     destination_let_go(c, d);
     pthread_mutex_unlock(&c->lock);
-    connection_close(&close_it, true);
+    connection_retire(c, &leaves);
 }
 
 struct worker_start {
@@ -294,7 +324,7 @@ static void *worker_main(void *arg)
             pthread_mutex_unlock(&c->lock);
             run_job(c, start.index, job, &connection);
             if (connection && !connection_may_be_kept(connection))
-                connection_close(&connection, true);
+                connection_retire(c, &connection);
             pthread_mutex_lock(&c->lock);
             job = same_again(c, d);
         }
@@ -302,12 +332,13 @@ static void *worker_main(void *arg)
         give_back(c, d, connection);
         pthread_mutex_lock(&c->lock);
     }
+    c->gone++;
     pthread_mutex_unlock(&c->lock);
     return NULL;
 }
 
 /* Under the lock: what is due goes to its queue; idle connections past their time are moved to CLOSE. */
-static void tick(struct courier *c, int64_t keep_ms, struct list *close_them)
+static void tick(struct courier *c, int64_t keep_ms, bool check_all, struct list *close_them)
 {
     int64_t wall_ms = clock_wall_ms(), now_ms = clock_mono_ms();
 
@@ -319,7 +350,9 @@ static void tick(struct courier *c, int64_t keep_ms, struct list *close_them)
         for (struct hash_node *n = c->destinations.slots[i], *after; n; n = after) {
             struct destination *d = container_of(n, struct destination, node);
             after = n->next;
-            if (list_is_empty(&d->idle))
+            if (check_all)
+                destination_check(c, d);
+            if (list_is_empty(&d->idle) && d->users)
                 continue;
             d->users++; /* it must not go while it is looked at */
             LIST_EACH_SAFE(&d->idle, l, next) {
@@ -335,29 +368,6 @@ static void tick(struct courier *c, int64_t keep_ms, struct list *close_them)
     }
 }
 
-static void *clock_main(void *arg)
-{
-    struct courier *c = arg;
-
-    for (bool stop = false; !stop;) {
-        struct list close_them;
-        struct settings *s = settings_take(c->parts.settings);
-        int64_t keep_ms = setting_number(settings_system(s), SETTING_connection_cache);
-        settings_unref(s);
-        list_init(&close_them);
-        poll(NULL, 0, CLOCK_MS);
-        pthread_mutex_lock(&c->lock);
-        stop = c->stopping;
-        tick(c, stop ? 0 : keep_ms, &close_them);
-        pthread_mutex_unlock(&c->lock);
-        LIST_EACH_SAFE(&close_them, l, after) {
-            struct connection *one = container_of(l, struct connection, list);
-            connection_close(&one, true);
-        }
-    }
-    return NULL;
-}
-
 static bool start_thread(pthread_t *thread, void *(*run)(void *), void *arg, const char *name)
 {
     pthread_attr_t attributes;
@@ -371,21 +381,66 @@ static bool start_thread(pthread_t *thread, void *(*run)(void *), void *arg, con
     return ok;
 }
 
+/* Under the lock. */
+static bool start_worker(struct courier *c)
+{
+    struct worker_start *start = malloc(sizeof *start);
+
+    if (!start)
+        return false;
+    *start = (struct worker_start){c, c->worker_count};
+    if (!start_thread(&c->workers[c->worker_count], worker_main, start, "courier")) {
+        free(start);
+        return false;
+    }
+    c->worker_count++;
+    return true;
+}
+
+/* Under the lock: couriers in slow hands do not count, so that slow destinations, many as they may be, leave some for the others. */
+static void grow(struct courier *c)
+{
+    if (c->stopping || c->waiting || list_is_empty(&c->runnable))
+        return;
+    while (c->worker_count < c->most_workers && c->worker_count < c->usual_workers + c->slow && start_worker(c))
+        continue;
+}
+
+static void *clock_main(void *arg)
+{
+    struct courier *c = arg;
+
+    for (bool stop = false, some_leave = false; !stop || some_leave;) {
+        struct list close_them;
+        struct settings *s = settings_take(c->parts.settings);
+        int64_t keep_ms = setting_number(settings_system(s), SETTING_connection_cache);
+        settings_unref(s);
+        list_init(&close_them);
+        poll(NULL, 0, CLOCK_MS);
+        pthread_mutex_lock(&c->lock);
+        stop = c->workers_gone;
+        bool changed = pressure_measure(c);
+        tick(c, c->stopping ? 0 : keep_ms, changed, &close_them);
+        grow(c);
+        pthread_mutex_unlock(&c->lock);
+        LIST_EACH_SAFE(&close_them, l, after) {
+            struct connection *one = container_of(l, struct connection, list);
+            list_remove(l);
+            connection_retire(c, &one);
+        }
+        some_leave = retired_look(c);
+    }
+    return NULL;
+}
+
 static bool start_workers(struct courier *c)
 {
-    unsigned wanted = c->worker_count;
-
-    for (c->worker_count = 0; c->worker_count < wanted; c->worker_count++) {
-        struct worker_start *start = malloc(sizeof *start);
-        if (!start)
-            return false;
-        *start = (struct worker_start){c, c->worker_count};
-        if (!start_thread(&c->workers[c->worker_count], worker_main, start, "courier")) {
-            free(start);
-            return c->worker_count > 0;
-        }
-    }
-    return true;
+    pthread_mutex_lock(&c->lock);
+    while (c->worker_count < c->usual_workers && start_worker(c))
+        continue;
+    bool some = c->worker_count > 0;
+    pthread_mutex_unlock(&c->lock);
+    return some;
 }
 
 bool courier_start(struct courier *c, struct spool *spool)
@@ -403,11 +458,12 @@ bool courier_start(struct courier *c, struct spool *spool)
     return c->started && start_workers(c);
 }
 
-static void cut_off(struct courier *c)
+/* Under the lock. */
+static void cut_off(struct courier *c, bool all)
 {
-    c->cut = true;
+    atomic_store(&c->cut, true);
     for (unsigned i = 0; i < c->worker_count; i++)
-        if (c->sockets[i] >= 0)
+        if (c->sockets[i] >= 0 && (all || !atomic_load(&c->in_doubt[i])))
             shutdown(c->sockets[i], SHUT_RDWR);
 }
 
@@ -426,17 +482,26 @@ void courier_stop(struct courier *c, int64_t deadline_ms)
     pthread_mutex_lock(&c->lock);
     c->stopping = true;
     pthread_cond_broadcast(&c->work);
-    while (is_busy(c) && clock_mono_ms() < deadline_ms) {
+    int64_t soft_ms = clock_mono_ms() + SOFT_STOP_MS;
+    while (c->gone < c->worker_count) { /* over and over: one may just be opening its next connection */
+        if (!is_busy(c) || clock_mono_ms() >= soft_ms)
+            cut_off(c, clock_mono_ms() >= deadline_ms);
         pthread_mutex_unlock(&c->lock);
         poll(NULL, 0, 20);
         pthread_mutex_lock(&c->lock);
     }
-    cut_off(c);
+    c->workers_gone = true;
     pthread_mutex_unlock(&c->lock);
     for (unsigned i = 0; i < c->worker_count; i++)
         pthread_join(c->workers[i], NULL);
     pthread_join(c->clock, NULL);
     c->started = false;
+}
+
+static void free_remembered(struct hash_node *node, void *arg)
+{
+    (void)arg;
+    free(container_of(node, struct destination, node));
 }
 
 void courier_free(struct courier **pc)
@@ -449,12 +514,15 @@ void courier_free(struct courier **pc)
     while (!list_is_empty(&c->all))
         job_end(c, container_of(c->all.next, struct job, all));
     pthread_mutex_unlock(&c->lock);
+    hash_each(&c->destinations, free_remembered, NULL);
     hash_table_free(&c->destinations);
     pthread_mutex_destroy(&c->lock);
     pthread_cond_destroy(&c->work);
     free(c->heap);
     free(c->workers);
     free(c->sockets);
+    free(c->in_doubt);
+    free(c->since_ms);
     free(c);
     *pc = NULL;
 }
@@ -465,6 +533,6 @@ void courier_clock_turned(struct courier *c)
 
     list_init(&close_them);
     pthread_mutex_lock(&c->lock);
-    tick(c, INT64_MAX, &close_them);
+    tick(c, INT64_MAX, false, &close_them);
     pthread_mutex_unlock(&c->lock);
 }

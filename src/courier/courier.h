@@ -25,7 +25,8 @@ struct courier_parts { /* borrowed, must outlive the courier */
 /* Made before the spool is opened (spool's ACCEPTED is courier_accept). parts->spool may be NULL until courier_start(). */
 struct courier *courier_new(const struct courier_parts *parts, unsigned workers);
 bool courier_start(struct courier *c, struct spool *spool); /* loads what is queued, starts the workers */
-/* Finishes attempts under way until DEADLINE_MS (clock_mono_ms), then cuts them off; nothing is lost, all is in the spool. */
+/* Lets attempts end until DEADLINE_MS (clock_mono_ms), then cuts them off; those whose message is not on its way yet are cut off after three
+ * seconds. Nothing is lost, all is in the spool. */
 void courier_stop(struct courier *c, int64_t deadline_ms);
 void courier_free(struct courier **c);
 /* In-memory hand-off from whoever writes the spool; never blocks. ARG is the courier. */
@@ -62,7 +63,7 @@ enum resolve_result route_resolve(struct dns *dns, const struct settings *settin
 
 /* Cut-through: connects to the first hop that answers, for the gate. NULL when none did (then the message is queued as usual). */
 struct smtp_client *courier_open(struct courier *c, const struct settings *settings, struct str domain, int64_t deadline_ms, char *host, size_t host_size);
-void courier_close_client(struct smtp_client **client);
+void courier_close_client(struct courier *c, struct smtp_client **client); /* with QUIT, but without waiting */
 
 /* Control verbs, for `postern queue`: see courier/control.h. */
 

@@ -9,19 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-void connection_close(struct connection **pc, bool politely)
-{
-    struct connection *one = *pc;
-
-    if (!one)
-        return;
-    if (politely)
-        smtp_client_quit(&one->client);
-    else
-        smtp_client_close(&one->client);
-    free(one);
-    *pc = NULL;
-}
+enum { OWN_REPLY_MS = 30000 }; /* a client waits with its RCPT, so the gate's own question may not take a courier's time */
 
 bool connection_may_be_kept(const struct connection *one)
 {
@@ -35,11 +23,11 @@ bool connection_may_be_kept(const struct connection *one)
 /* Tells cut_off() which descriptor this worker speaks on; what is opened after it is cut at once. */
 static void note_socket(struct courier *c, unsigned worker, int fd)
 {
-    if (worker >= c->worker_count)
+    if (worker >= c->most_workers)
         return; /* the gate's own connections are bounded by their deadline */
     pthread_mutex_lock(&c->lock);
     c->sockets[worker] = fd;
-    if (c->cut && fd >= 0)
+    if (atomic_load(&c->cut) && fd >= 0)
         shutdown(fd, SHUT_RDWR);
     pthread_mutex_unlock(&c->lock);
 }
@@ -54,7 +42,8 @@ static const struct ip *source_for(const struct policy *p, const struct hop *hop
     return NULL;
 }
 
-static int connect_hop(const struct policy *p, const struct policy *system, const struct hop *hop, int64_t deadline_ms)
+static int connect_hop(struct courier *c, unsigned worker, const struct policy *p, const struct policy *system, const struct hop *hop,
+                       int64_t deadline_ms)
 {
     int64_t own_ms = clock_mono_ms() + setting_number(system, SETTING_connect_timeout);
     struct ip source;
@@ -63,7 +52,14 @@ static int connect_hop(const struct policy *p, const struct policy *system, cons
         deadline_ms = own_ms;
     if (hop->unix_path[0])
         return stream_connect_unix(hop->unix_path, deadline_ms);
-    return stream_connect(&hop->endpoint, source_for(p, hop, &source), deadline_ms);
+    int fd = stream_socket(&hop->endpoint, source_for(p, hop, &source));
+    if (fd < 0)
+        return -1;
+    note_socket(c, worker, fd);
+    fd = stream_connect_on(fd, &hop->endpoint, deadline_ms);
+    if (fd < 0)
+        note_socket(c, worker, -1);
+    return fd;
 }
 
 static void hop_text(const struct hop *hop, char *to, size_t size)
@@ -147,9 +143,10 @@ static struct connection *open_hop(struct courier *c, const struct settings *set
     o.helo = settings_host_name(system, own, sizeof own);
     o.reply_ms = setting_number(system, SETTING_reply_timeout);
     o.final_reply_ms = setting_number(system, SETTING_final_reply_timeout);
+    o.until_ms = deadline_ms;
     set_tls(&o, p, hop, requiretls);
     for (;;) {
-        int fd = connect_hop(p, system, hop, deadline_ms);
+        int fd = connect_hop(c, worker, p, system, hop, deadline_ms);
         if (fd < 0) {
             *why = outcome_local(OUTCOME_DEFERRED, REASON_DELIVERY_NO_RESPONSE, "connect to %s: %s", one->host, strerror(errno));
             break;
@@ -164,7 +161,9 @@ static struct connection *open_hop(struct courier *c, const struct settings *set
             one->is_verified = requiretls;
             if (suits(one, o.helo, requiretls, why))
                 return one;
-            smtp_client_quit(&one->client);
+            note_socket(c, worker, -1);
+            connection_retire(c, &one);
+            return NULL;
         } else if (result == CLIENT_TLS_FAILED && requiretls) {
             *why = outcome_local(OUTCOME_FAILED, REASON_DELIVERY_NEEDS_TLS, "TLS with %s failed, or its certificate is not good", one->host);
         } else if (result == CLIENT_OK) {
@@ -212,7 +211,9 @@ struct connection *connection_open(struct courier *c, const struct settings *set
     enum resolve_result result = route_resolve(c->parts.dns, settings, domain, hops, &count);
     if (result != RESOLVE_OK)
         *why = of_resolve(result, domain);
-    for (size_t i = 0; result == RESOLVE_OK && i < count && !one && next && clock_mono_ms() < deadline_ms; i++) {
+    else if (atomic_load(&c->cut))
+        *why = outcome_local(OUTCOME_DEFERRED, REASON_DELIVERY_DELAYED, "the gateway was stopped");
+    for (size_t i = 0; result == RESOLVE_OK && i < count && !one && next && clock_mono_ms() < deadline_ms && !atomic_load(&c->cut); i++) {
         one = open_hop(c, settings, p, &hops[i], requiretls, deadline_ms, worker, host, &last, &next);
         if (!one && !(is_open_question && next && last.kind == OUTCOME_FAILED)) /* a hop that may do better later outweighs one that cannot */
             *why = last;
@@ -308,13 +309,15 @@ static bool send_once(struct attempt *a, struct blob *body, const uint32_t *who,
     if (m->header)
         message.body[message.body_count++] = blob_bytes(m->header);
     message.body[message.body_count++] = blob_bytes(body);
+    a->connection->client.in_doubt = &a->courier->in_doubt[a->worker];
     enum client_result result = smtp_client_send(&a->connection->client, &message, &sent_final);
     bool again = was_kept && !sent_final && was_stale(rcpts, count, result);
     if (!again)
         take_replies(a, who, count, rcpts, result);
     free(rcpts);
+    a->is_slow = a->is_slow || result == CLIENT_TIMEOUT;
     if (result != CLIENT_OK || again)
-        connection_close(&a->connection, false);
+        connection_drop(&a->connection);
     return again;
 }
 
@@ -325,11 +328,11 @@ static bool make_ready(struct attempt *a, int64_t deadline_ms, bool *was_kept)
     struct outcome why;
 
     if (a->connection && requiretls && !a->connection->is_verified)
-        connection_close(&a->connection, true);
+        connection_retire(a->courier, &a->connection);
     if (a->connection && !connection_may_be_kept(a->connection))
-        connection_close(&a->connection, true);
+        connection_retire(a->courier, &a->connection);
     if (a->connection && !smtp_client_is_alive(&a->connection->client))
-        connection_close(&a->connection, false);
+        connection_drop(&a->connection);
     *was_kept = a->connection != NULL;
     if (a->connection) {
         str_copy(a->host, sizeof a->host, str_from(a->connection->host));
@@ -407,14 +410,17 @@ struct smtp_client *courier_open(struct courier *c, const struct settings *setti
     if (!one)
         return NULL;
     str_copy(host, host_size, str_from(hop));
+    one->client.until_ms = 0;
+    if (one->client.reply_ms > OWN_REPLY_MS)
+        one->client.reply_ms = OWN_REPLY_MS;
     return &one->client;
 }
 
-void courier_close_client(struct smtp_client **client)
+void courier_close_client(struct courier *c, struct smtp_client **client)
 {
     if (!*client)
         return;
     struct connection *one = container_of(*client, struct connection, client);
-    connection_close(&one, true);
+    connection_retire(c, &one);
     *client = NULL;
 }

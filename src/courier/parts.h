@@ -16,7 +16,8 @@
 
 enum { CONNECTIONS_AT_FIRST = 5, MESSAGES_PER_CONNECTION = 100, MOST_CACHED = 8, BACK_OFF_MS = 30000, HOST_TEXT_MAX = 300 };
 enum { RECIPIENTS_AT_ONCE = 100, /* RFC 5321 §4.5.3.1.8: every server takes so many */
-       GOOD_WORD_MS = 10000 };   /* so long a delivery that went well speaks for a destination */
+       GOOD_WORD_MS = 10000,     /* so long a delivery that went well speaks for a destination */
+       SLOW_MS = 2000 };         /* an attempt that takes longer is in slow hands: another worker takes its place */
 
 struct destination;
 
@@ -58,17 +59,26 @@ struct destination {
 
 struct courier {
     struct courier_parts parts;
-    unsigned worker_count;
-    pthread_t *workers, clock;
+    unsigned most_workers;     /* room in the arrays below */
+    unsigned usual_workers;    /* so many deliveries at once, besides those in slow hands */
+    pthread_t *workers, clock; /* workers: guarded like what follows */
+    atomic_bool *in_doubt;     /* of each worker: its message is on its way */
     pthread_mutex_t lock;      /* guards all below, and the destinations */
     pthread_cond_t work;
     struct hash_table destinations;
     struct list runnable, all;
     struct job **heap;         /* deferred ones, the next due first */
     size_t heap_count, heap_room, job_count;
+    unsigned worker_count, gone; /* started; and ended, at the stop */
     unsigned waiting;          /* workers without work */
-    bool started, stopping, cut;
+    unsigned slow;             /* workers in slow hands, when the clock looked last; and what follows from it: */
+    enum pressure { PRESSURE_NONE, PRESSURE_SOME /* half the usual number */, PRESSURE_HIGH /* three quarters of all there may be */ } pressure;
+    struct list leaving;       /* connections that have said QUIT (retire.c) */
+    size_t leaving_count;
+    bool started, stopping, workers_gone;
+    atomic_bool cut;           /* no new connections */
     int *sockets;              /* descriptor each worker speaks on, -1: none; for cutting off */
+    int64_t *since_ms;         /* monotonic: each worker's attempt began; 0: it is in none */
     _Atomic uint64_t delivered, deferred, bounced;
 };
 
@@ -96,17 +106,22 @@ struct attempt {
     struct job *job;
     struct connection *connection; /* NULL at first: a cached one, or one is opened */
     struct outcome *out;
+    bool is_slow;                  /* it was there, and stopped answering in the middle */
     bool host_is_down;             /* nobody answered at all: */
     struct outcome trouble;        /* says why */
     char host[HOST_TEXT_MAX];      /* the hop tried last; "": none was */
     unsigned worker;
 };
 void delivery_attempt(struct attempt *a);
-void connection_close(struct connection **c, bool politely);
 bool connection_may_be_kept(const struct connection *one); /* it has not carried its share yet */
 /* Opens a connection to DOMAIN's first hop that answers; on failure WHY tells. HOST (HOST_TEXT_MAX) gets the hop tried last. */
 struct connection *connection_open(struct courier *c, const struct settings *settings, const struct policy *p, struct str domain, bool requiretls,
                                    int64_t deadline_ms, unsigned worker, char *host, struct outcome *why);
+
+/* retire.c. Drop closes at once; retire says QUIT first and leaves the rest to the clock. Neither waits. The lock is not held. */
+void connection_drop(struct connection **c);
+void connection_retire(struct courier *c, struct connection **one);
+bool retired_look(struct courier *c); /* the clock: closes those that are through. True: some still wait */
 
 /* conclude.c: outcomes into the spool, the log and reports. Gives the job back to the schedule, or ends it. */
 void conclude(struct courier *c, struct settings *settings, const struct policy *p, struct job *job, const struct outcome *out, const char *host);
@@ -122,6 +137,10 @@ void orders_follow(struct courier *c, struct settings *settings, struct job *job
 /* queue.c; all under the lock */
 struct destination *destination_get(struct courier *c, struct str domain);
 void destination_let_go(struct courier *c, struct destination *d);
+bool pressure_measure(struct courier *c);                         /* true: it has changed, so all destinations want a check */
+/* May one more courier go there? Under some pressure a destination that has no good delivery to show gets one courier; under high pressure
+ * none, so that those who deliver well are not kept from it by however many who do not. */
+bool destination_has_room(const struct courier *c, const struct destination *d);
 void destination_check(struct courier *c, struct destination *d); /* into or out of the runnable list */
 void job_queue(struct courier *c, struct job *job);               /* ready now */
 bool job_defer(struct courier *c, struct job *job, int64_t due_ms);

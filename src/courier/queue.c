@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { REMEMBERED_MS = 10 * 60 * 1000, MOST_REMEMBERED = 4096 };
+
 struct destination *destination_get(struct courier *c, struct str domain)
 {
     uint64_t hash = hash_str_case(domain);
@@ -31,18 +33,45 @@ struct destination *destination_get(struct courier *c, struct str domain)
     return d;
 }
 
+/* For some time we remember who delivers well: see destination_has_room(). */
+static bool is_remembered(const struct courier *c, const struct destination *d)
+{
+    return d->last_success_ms && !c->stopping && c->destinations.count <= MOST_REMEMBERED &&
+           clock_mono_ms() - d->last_success_ms < REMEMBERED_MS;
+}
+
 void destination_let_go(struct courier *c, struct destination *d)
 {
-    if (--d->users || !list_is_empty(&d->idle))
+    if (--d->users || !list_is_empty(&d->idle) || is_remembered(c, d))
         return;
     hash_remove(&c->destinations, &d->node);
     list_remove(&d->runnable);
     free(d);
 }
 
+bool pressure_measure(struct courier *c)
+{
+    int64_t now_ms = clock_mono_ms();
+    unsigned slow = 0;
+
+    for (unsigned i = 0; i < c->worker_count; i++)
+        slow += c->since_ms[i] && now_ms - c->since_ms[i] > SLOW_MS;
+    enum pressure before = c->pressure;
+    c->slow = slow;
+    c->pressure = slow * 4 >= c->most_workers * 3 ? PRESSURE_HIGH : slow * 2 >= c->usual_workers ? PRESSURE_SOME : PRESSURE_NONE;
+    return c->pressure != before;
+}
+
+bool destination_has_room(const struct courier *c, const struct destination *d)
+{
+    if (c->pressure == PRESSURE_NONE || (d->last_success_ms && !d->failures))
+        return d->active < d->limit;
+    return c->pressure == PRESSURE_SOME && d->active == 0;
+}
+
 void destination_check(struct courier *c, struct destination *d)
 {
-    bool can_run = !list_is_empty(&d->queue) && d->active < d->limit && !c->stopping;
+    bool can_run = !list_is_empty(&d->queue) && destination_has_room(c, d) && !c->stopping;
 
     if (!can_run) {
         list_remove(&d->runnable);

@@ -52,6 +52,7 @@ struct gate {
     atomic_uint sessions;
     atomic_int descriptors; /* sessions get those below this one; the rest is for deliveries, message files and the queue */
     atomic_bool stopping;
+    atomic_uint waiting; /* workers that wait for a destination (cut_through.c) */
     _Atomic uint64_t accepted_messages, given[REASON_COUNT]; /* answers by reason */
     const char *spool_directory; /* owned */
 };

@@ -325,26 +325,35 @@ static int connect_fd(int fd, const struct sockaddr *sa, socklen_t len, int64_t 
     return errno == EINPROGRESS || errno == EINTR ? finish_connect(fd, deadline_ms) : fail(fd);
 }
 
-int stream_connect(const struct endpoint *e, const struct ip *source, int64_t deadline_ms)
+int stream_socket(const struct endpoint *e, const struct ip *source)
 {
     struct sockaddr_storage sa;
-    socklen_t len = ip_to_sockaddr(e, &sa);
 
-    if (!len) {
+    if (!ip_to_sockaddr(e, &sa)) {
         errno = EAFNOSUPPORT;
         return -1;
     }
     int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -1;
-    if (source && source->family == e->ip.family) {
-        struct endpoint from = {.ip = *source};
-        struct sockaddr_storage own;
-        socklen_t own_len = ip_to_sockaddr(&from, &own);
-        if (bind(fd, (struct sockaddr *)&own, own_len) < 0)
-            return fail(fd);
-    }
+    if (fd < 0 || !source || source->family != e->ip.family)
+        return fd;
+    struct endpoint from = {.ip = *source};
+    socklen_t len = ip_to_sockaddr(&from, &sa);
+    return bind(fd, (struct sockaddr *)&sa, len) < 0 ? fail(fd) : fd;
+}
+
+int stream_connect_on(int fd, const struct endpoint *e, int64_t deadline_ms)
+{
+    struct sockaddr_storage sa;
+    socklen_t len = ip_to_sockaddr(e, &sa);
+
     return connect_fd(fd, (struct sockaddr *)&sa, len, deadline_ms);
+}
+
+int stream_connect(const struct endpoint *e, const struct ip *source, int64_t deadline_ms)
+{
+    int fd = stream_socket(e, source);
+
+    return fd < 0 ? -1 : stream_connect_on(fd, e, deadline_ms);
 }
 
 int stream_connect_unix(const char *path, int64_t deadline_ms)

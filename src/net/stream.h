@@ -63,6 +63,9 @@ enum stream_state stream_handshake_wait(struct stream *s, int64_t deadline_ms) _
 
 /* Connects to E from SOURCE (may be NULL). Returns the fd, or -1 with errno (ETIMEDOUT past the deadline). */
 int stream_connect(const struct endpoint *e, const struct ip *source, int64_t deadline_ms) __attribute__((warn_unused_result));
+/* The same in two steps, for who must be able to shut the socket down while it connects. The second closes FD where it fails. */
+int stream_socket(const struct endpoint *e, const struct ip *source) __attribute__((warn_unused_result));
+int stream_connect_on(int fd, const struct endpoint *e, int64_t deadline_ms) __attribute__((warn_unused_result));
 int stream_connect_unix(const char *path, int64_t deadline_ms) __attribute__((warn_unused_result));
 
 #endif

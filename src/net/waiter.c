@@ -426,6 +426,11 @@ size_t waiter_count(const struct waiter *w)
     return atomic_load(&w->count);
 }
 
+unsigned waiter_most(const struct waiter *w)
+{
+    return w->most;
+}
+
 unsigned waiter_busy(const struct waiter *w)
 {
     return atomic_load(&w->busy);

@@ -47,6 +47,7 @@ void waiter_remove(struct waiter_item *item);
 size_t waiter_drain(struct waiter *w, int64_t deadline_ms);
 void waiter_free(struct waiter **w);
 size_t waiter_count(const struct waiter *w); /* items added and not removed */
+unsigned waiter_most(const struct waiter *w); /* workers there may be */
 unsigned waiter_busy(const struct waiter *w); /* workers inside RUN right now */
 
 #endif

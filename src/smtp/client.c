@@ -7,7 +7,7 @@
 #include <openssl/ssl.h>
 #include <stdio.h>
 
-enum { COMMAND_MAX = 2048, RCPTS_AT_ONCE = 100, BODY_PIECE = 128 * 1024, QUIT_MS = 2000 };
+enum { COMMAND_MAX = 2048, RCPTS_AT_ONCE = 100, BODY_PIECE = 128 * 1024, QUIT_MS = 2000, TRANSACTION_MS = 2 * 3600 * 1000 };
 
 static enum client_result of_stream(enum stream_state state)
 {
@@ -60,11 +60,18 @@ static void note_keyword(void *arg, struct str text)
     }
 }
 
+static int64_t deadline(const struct smtp_client *c, int64_t patience_ms)
+{
+    int64_t until_ms = clock_mono_ms() + patience_ms;
+
+    return c->until_ms && c->until_ms < until_ms ? c->until_ms : until_ms;
+}
+
 /* One whole reply within PATIENCE_MS in all, however slowly it drips. */
 static enum client_result read_reply(struct smtp_client *c, int64_t patience_ms, struct smtp_caps *caps)
 {
     struct reply_parser parser;
-    int64_t deadline_ms = clock_mono_ms() + patience_ms;
+    int64_t deadline_ms = deadline(c, patience_ms);
 
     reply_parser_init(&parser, &c->reply);
     for (;;) {
@@ -90,7 +97,7 @@ static enum client_result read_reply(struct smtp_client *c, int64_t patience_ms,
 
 static enum client_result flush(struct smtp_client *c)
 {
-    enum stream_state state = stream_flush_wait(&c->stream, clock_mono_ms() + c->reply_ms);
+    enum stream_state state = stream_flush_wait(&c->stream, deadline(c, c->reply_ms));
 
     return state == STREAM_OK ? CLIENT_OK : dead(c, of_stream(state));
 }
@@ -149,7 +156,7 @@ static enum client_result start_tls(struct smtp_client *c, const struct smtp_cli
     if (!ssl)
         return dead(c, CLIENT_TLS_FAILED);
     stream_start_tls(&c->stream, ssl);
-    if (stream_handshake_wait(&c->stream, clock_mono_ms() + c->reply_ms) != STREAM_OK)
+    if (stream_handshake_wait(&c->stream, deadline(c, c->reply_ms)) != STREAM_OK)
         return dead(c, CLIENT_TLS_FAILED);
     c->used_tls = true;
     tls_describe(ssl, c->tls, sizeof c->tls);
@@ -158,7 +165,8 @@ static enum client_result start_tls(struct smtp_client *c, const struct smtp_cli
 
 enum client_result smtp_client_open(struct smtp_client *c, int fd, const struct smtp_client_options *o)
 {
-    *c = (struct smtp_client){.is_lmtp = o->lmtp, .reply_ms = o->reply_ms, .final_reply_ms = o->final_reply_ms};
+    *c = (struct smtp_client){.is_lmtp = o->lmtp, .reply_ms = o->reply_ms, .final_reply_ms = o->final_reply_ms,
+                              .until_ms = o->until_ms};
     stream_init(&c->stream, fd);
     enum client_result result = read_reply(c, c->reply_ms, NULL);
     if (result != CLIENT_OK || c->reply.code / 100 != 2)
@@ -178,13 +186,26 @@ void smtp_client_close(struct smtp_client *c)
 
 void smtp_client_quit(struct smtp_client *c)
 {
-    if (c->stream.fd >= 0 && !c->stream.closed && stream_queue(&c->stream, STR("QUIT\r\n")) && stream_flush(&c->stream) == STREAM_OK) {
+    if (smtp_client_say_quit(c)) {
         int64_t until_ms = clock_mono_ms() + QUIT_MS;
         while (stream_fill_wait(&c->stream, until_ms) == STREAM_OK && stream_input(&c->stream).len < REPLY_LINE_MAX &&
                str_find(stream_input(&c->stream), '\n') < 0)
             continue;
     }
     stream_close(&c->stream);
+}
+
+bool smtp_client_say_quit(struct smtp_client *c)
+{
+    return c->stream.fd >= 0 && !c->stream.closed && stream_queue(&c->stream, STR("QUIT\r\n")) && stream_flush(&c->stream) == STREAM_OK;
+}
+
+bool smtp_client_has_left(struct smtp_client *c)
+{
+    if (stream_input(&c->stream).len >= REPLY_LINE_MAX)
+        return true;
+    enum stream_state state = stream_fill(&c->stream);
+    return state != STREAM_AGAIN && (state != STREAM_OK || str_find(stream_input(&c->stream), '\n') >= 0);
 }
 
 bool smtp_client_is_alive(struct smtp_client *c)
@@ -299,7 +320,7 @@ static bool write_encoded(void *arg, const char *at, size_t len)
 
     if (c->stream.out.len + len <= BODY_PIECE && stream_queue(&c->stream, str_n(at, len)))
         return true;
-    enum stream_state state = stream_write_wait(&c->stream, str_n(at, len), clock_mono_ms() + c->reply_ms);
+    enum stream_state state = stream_write_wait(&c->stream, str_n(at, len), deadline(c, c->reply_ms));
     if (state == STREAM_OK)
         return true;
     w->result = dead(c, of_stream(state));
@@ -486,10 +507,17 @@ static enum client_result nothing_to_send(struct transaction *t, bool data_sent)
     return result;
 }
 
-enum client_result smtp_client_send(struct smtp_client *c, struct smtp_client_message *m, bool *sent_final)
+static void in_doubt(const struct smtp_client *c, bool yes)
+{
+    if (c->in_doubt)
+        atomic_store(c->in_doubt, yes);
+}
+
+static enum client_result send_message(struct smtp_client *c, struct smtp_client_message *m, bool *sent_final)
 {
     struct transaction t = {.c = c, .m = m, .bdat = m->mail->body == BODY_BINARYMIME && c->caps.chunking && c->caps.binarymime};
     bool data_sent = false;
+
     enum client_result result = c->caps.pipelining ? envelope_pipelined(&t, &data_sent) : envelope_in_step(&t);
 
     *sent_final = false;
@@ -500,6 +528,7 @@ enum client_result smtp_client_send(struct smtp_client *c, struct smtp_client_me
     c->messages++;
     if (t.bdat) {
         *sent_final = true;
+        in_doubt(c, true);
         result = write_chunk(c, m->body, m->body_count);
         return result == CLIENT_OK ? read_final(&t) : result;
     }
@@ -511,6 +540,15 @@ enum client_result smtp_client_send(struct smtp_client *c, struct smtp_client_me
         return c->reply.code == 421 ? CLIENT_OK : smtp_client_rset(c);
     }
     *sent_final = true;
+    in_doubt(c, true);
     result = write_dotted(c, m->body, m->body_count);
     return result == CLIENT_OK ? read_final(&t) : result;
+}
+
+enum client_result smtp_client_send(struct smtp_client *c, struct smtp_client_message *m, bool *sent_final)
+{
+    c->until_ms = clock_mono_ms() + TRANSACTION_MS;
+    enum client_result result = send_message(c, m, sent_final);
+    in_doubt(c, false);
+    return result;
 }

@@ -10,6 +10,8 @@
 #include "smtp/command.h"
 #include "smtp/reply.h"
 
+#include <stdatomic.h>
+
 struct smtp_caps {
     bool esmtp, pipelining, eightbitmime, smtputf8, dsn, starttls, chunking, binarymime, requiretls, enhanced_status, size_known;
     uint64_t size;         /* 0: no limit said */
@@ -34,6 +36,8 @@ struct smtp_client {
     unsigned messages;         /* sent over this connection */
     int64_t reply_ms;          /* time-outs, set by the owner after init */
     int64_t final_reply_ms;
+    int64_t until_ms;          /* clock_mono_ms: whatever single replies may take, nothing waits past it; 0: no such end */
+    atomic_bool *in_doubt;     /* borrowed, or NULL: true while a message is on its way, so that a loss would leave its outcome in doubt */
 };
 
 struct smtp_client_options {
@@ -43,13 +47,16 @@ struct smtp_client_options {
     const char *tls_host;       /* SNI, and checked when verify */
     bool verify;
     struct tls_client *context;
-    int64_t reply_ms, final_reply_ms;
+    int64_t reply_ms, final_reply_ms, until_ms; /* until: of the opening */
 };
 
 /* Takes FD (connected); reads the banner, greets, starts TLS by OPTIONS, greets again. On anything but CLIENT_OK the connection is
  * dead and closed. On CLIENT_OK with reply.code >= 400 the server turned us away. */
 enum client_result smtp_client_open(struct smtp_client *c, int fd, const struct smtp_client_options *options) __attribute__((warn_unused_result));
 void smtp_client_quit(struct smtp_client *c);  /* QUIT without waiting long, closes */
+/* The same without waiting at all: says QUIT; false where nothing is to be waited for. Then, now and then: has it answered, or gone? */
+bool smtp_client_say_quit(struct smtp_client *c) __attribute__((warn_unused_result));
+bool smtp_client_has_left(struct smtp_client *c);
 void smtp_client_close(struct smtp_client *c); /* closes at once */
 bool smtp_client_is_alive(struct smtp_client *c); /* idle and still open: nothing to read, no EOF */
 
@@ -70,7 +77,7 @@ struct smtp_client_message {
 };
 
 /*
- * One transaction. Only parameters that the server's EHLO offers are sent. Every recipient gets its reply. With no accepted recipient nothing
+ * One transaction, in two hours at most. Only parameters that the server's EHLO offers are sent. Every recipient gets its reply. With no accepted recipient nothing
  * is sent (RSET instead). On results other than CLIENT_OK the connection is closed and recipients without a reply have answered == false;
  * *SENT_FINAL tells whether the final dot had been sent (then a loss leaves the outcome in doubt: try again, RFC 1047).
  */
