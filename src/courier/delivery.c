@@ -157,7 +157,7 @@ static struct connection *open_hop(struct courier *c, const struct settings *set
             o.tls = CLIENT_TLS_NONE; /* opportunistic: plaintext is what it would have been without the offer */
             continue;
         }
-        if (result == CLIENT_OK && one->client.reply.code < 400) {
+        if (result == CLIENT_OK && one->client.reply.code / 100 == 2) {
             one->is_verified = requiretls;
             if (suits(one, o.helo, requiretls, why))
                 return one;
@@ -168,7 +168,7 @@ static struct connection *open_hop(struct courier *c, const struct settings *set
             *why = outcome_local(OUTCOME_FAILED, REASON_DELIVERY_NEEDS_TLS, "TLS with %s failed, or its certificate is not good", one->host);
         } else if (result == CLIENT_OK) {
             *why = outcome_of_reply(&one->client.reply, hop->lmtp);
-            *next = one->client.reply.code / 100 == 4; /* a 5xx greeting is that domain's word (RFC 7504) */
+            *next = one->client.reply.code != 521 && one->client.reply.code != 556; /* those speak for the domain (RFC 7504); 554 for this host */
             smtp_client_close(&one->client);
         } else {
             *why = explain(result, one->host);

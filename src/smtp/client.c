@@ -68,7 +68,7 @@ static int64_t deadline(const struct smtp_client *c, int64_t patience_ms)
 }
 
 /* One whole reply within PATIENCE_MS in all, however slowly it drips. */
-static enum client_result read_reply(struct smtp_client *c, int64_t patience_ms, struct smtp_caps *caps)
+static enum client_result read_any_reply(struct smtp_client *c, int64_t patience_ms, struct smtp_caps *caps)
 {
     struct reply_parser parser;
     int64_t deadline_ms = deadline(c, patience_ms);
@@ -95,6 +95,25 @@ static enum client_result read_reply(struct smtp_client *c, int64_t patience_ms,
     }
 }
 
+/*
+ * 3xx is the answer to DATA and to nothing else (RFC 5321 §4.2.1): the other side now waits for a message where we go on with commands, or
+ * its replies have come out of step. Either way nothing it says from here on can be believed.
+ */
+static enum client_result read_reply(struct smtp_client *c, int64_t patience_ms, struct smtp_caps *caps)
+{
+    enum client_result result = read_any_reply(c, patience_ms, caps);
+
+    return result == CLIENT_OK && c->reply.code / 100 == 3 ? dead(c, CLIENT_MALFORMED) : result;
+}
+
+/* The answer to DATA: 354, or a refusal. A 2xx would pass for the message's own reply, although nobody has the message. */
+static enum client_result read_go_ahead(struct smtp_client *c)
+{
+    enum client_result result = read_any_reply(c, c->reply_ms, NULL);
+
+    return result == CLIENT_OK && c->reply.code != 354 && c->reply.code < 400 ? dead(c, CLIENT_MALFORMED) : result;
+}
+
 static enum client_result flush(struct smtp_client *c)
 {
     enum stream_state state = stream_flush_wait(&c->stream, deadline(c, c->reply_ms));
@@ -119,6 +138,15 @@ static enum client_result ask(struct smtp_client *c, const char *command, struct
     if (result == CLIENT_OK)
         result = flush(c);
     return result == CLIENT_OK ? read_reply(c, c->reply_ms, caps) : result;
+}
+
+static enum client_result ask_for_data(struct smtp_client *c)
+{
+    enum client_result result = queue_bytes(c, STR("DATA\r\n"));
+
+    if (result == CLIENT_OK)
+        result = flush(c);
+    return result == CLIENT_OK ? read_go_ahead(c) : result;
 }
 
 static enum client_result greet(struct smtp_client *c, const char *name)
@@ -148,8 +176,8 @@ static enum client_result start_tls(struct smtp_client *c, const struct smtp_cli
 
     if (result != CLIENT_OK)
         return result;
-    if (c->reply.code != 220)
-        return o->tls == CLIENT_TLS_MUST ? dead(c, CLIENT_TLS_FAILED) : CLIENT_OK;
+    if (c->reply.code != 220) /* RFC 3207 §4: not now. The owner decides whether plaintext will do */
+        return dead(c, CLIENT_TLS_FAILED);
     if (stream_has_input(&c->stream)) /* plaintext behind the go-ahead would be read as if it came encrypted */
         return dead(c, CLIENT_TLS_FAILED);
     SSL *ssl = tls_client_session(o->context, c->stream.fd, o->tls_host, o->verify);
@@ -359,7 +387,7 @@ static enum client_result write_chunk(struct smtp_client *c, const struct str *p
 
 enum client_result smtp_client_body(struct smtp_client *c, const struct str *pieces, size_t count)
 {
-    enum client_result result = ask(c, "DATA\r\n", NULL);
+    enum client_result result = ask_for_data(c);
 
     if (result != CLIENT_OK || c->reply.code != 354)
         return result;
@@ -500,7 +528,7 @@ static enum client_result nothing_to_send(struct transaction *t, bool data_sent)
 
     if (!data_sent)
         return smtp_client_rset(c);
-    enum client_result result = read_reply(c, c->reply_ms, NULL);
+    enum client_result result = read_go_ahead(c);
     if (result != CLIENT_OK || c->reply.code != 354)
         return result == CLIENT_OK ? smtp_client_rset(c) : result;
     result = ask(c, ".\r\n", NULL); /* RFC 2920 §3.1: 354 all the same; an empty message to nobody ends it */
@@ -532,7 +560,7 @@ static enum client_result send_message(struct smtp_client *c, struct smtp_client
         result = write_chunk(c, m->body, m->body_count);
         return result == CLIENT_OK ? read_final(&t) : result;
     }
-    result = data_sent ? read_reply(c, c->reply_ms, NULL) : ask(c, "DATA\r\n", NULL);
+    result = data_sent ? read_go_ahead(c) : ask_for_data(c);
     if (result != CLIENT_OK)
         return result;
     if (c->reply.code != 354) {
