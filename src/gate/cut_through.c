@@ -6,12 +6,14 @@
 
 #include <stdlib.h>
 
-enum { OPEN_MS = 20000 };
+/* The sender waits: an answer that takes longer is not worth it, the message is queued instead. */
+enum { OPEN_MS = 20 * 1000, FINAL_REPLY_MS = 5 * 60 * 1000 };
 
 struct cut_through {
     struct courier *courier;
     struct smtp_client *client; /* NULL: given up for this message */
     const struct domain *domain;
+    struct finding refusal;     /* of MAIL: holds for every recipient there */
     char host[300];
     size_t accepted;
 };
@@ -32,34 +34,55 @@ static void end_wait(struct session *s)
     atomic_fetch_sub(&s->gate->waiting, 1);
 }
 
+/* The destination's words, without the code that the reply gets anyway. */
+static struct finding pass_on(const struct smtp_client *client)
+{
+    const struct smtp_reply *r = &client->reply;
+    bool is_final = r->code / 100 == 5;
+    char text[REPLY_TEXT_MAX + 1];
+
+    reply_one_line(r, text);
+    struct finding f = is_final ? finding_make(REASON_DESTINATION_UNKNOWN, ": %s", text) : finding_make(REASON_DESTINATION_UNVERIFIED, "%s", text);
+    if (r->enhanced[0] == reason_row(f.reason)->enhanced[0])
+        str_copy(f.enhanced, sizeof f.enhanced, str_from(r->enhanced));
+    return f;
+}
+
+static void say_mail(struct cut_through *c, const struct mail_args *mail)
+{
+    if (c->client->final_reply_ms > FINAL_REPLY_MS)
+        c->client->final_reply_ms = FINAL_REPLY_MS;
+    bool answered = smtp_client_mail(c->client, mail) == CLIENT_OK;
+    if (answered && c->client->reply.code / 100 == 2)
+        return;
+    if (answered && c->client->reply.code != 421)
+        c->refusal = pass_on(c->client);
+    courier_close_client(c->courier, &c->client);
+}
+
 static struct cut_through *open_destination(struct session *s, const struct domain *domain)
 {
     struct cut_through *c = calloc(1, sizeof *c);
+    const struct mail_args *mail = &s->tx->mail;
 
     if (!c)
         return NULL;
     c->courier = s->gate->parts.courier;
     c->domain = domain;
-    c->client = courier_open(s->gate->parts.courier, s->tx->runtime->settings, domain->name, clock_mono_ms() + OPEN_MS, c->host,
-                             sizeof c->host);
-    if (c->client && (smtp_client_mail(c->client, &s->tx->mail) != CLIENT_OK || c->client->reply.code / 100 != 2))
+    if (mail->requiretls) /* the courier sees to the certificate and to what the hop promises (RFC 8689 §4.2.1) */
+        return c;
+    c->client = courier_open(c->courier, s->tx->runtime->settings, domain->name, clock_mono_ms() + OPEN_MS, c->host, sizeof c->host);
+    if (c->client && mail->smtputf8 && !c->client->caps.smtputf8)
         courier_close_client(c->courier, &c->client);
+    if (c->client)
+        say_mail(c, mail);
     return c;
 }
 
-/* The destination's words, without the code that the reply gets anyway. */
-static struct finding pass_on(const struct smtp_client *client, enum reason permanent, enum reason temporary)
+/* Where the hop does not speak DSN, a report of success is ours to write: the courier does that. */
+static bool duties_are_taken(const struct cut_through *c, const struct recipient *r)
 {
-    const struct smtp_reply *r = &client->reply;
-    struct finding f = finding_make(r->code / 100 == 5 ? permanent : temporary, ": %s", r->text);
-    char class = reason_row(f.reason)->enhanced[0];
-
-    for (char *at = f.evidence; *at; at++)
-        if (*at == '\n')
-            *at = ' ';
-    if (r->enhanced[0] == class)
-        str_copy(f.enhanced, sizeof f.enhanced, str_from(r->enhanced));
-    return f;
+    return c->client->caps.dsn || !(r->args.notify & DSN_NOTIFY_SUCCESS);
 }
 
 static struct finding ask(struct session *s, const struct recipient *r)
@@ -69,17 +92,18 @@ static struct finding ask(struct session *s, const struct recipient *r)
     if (!tx->cut && tx->count == 0)
         tx->cut = open_destination(s, r->domain);
     struct cut_through *c = tx->cut;
-    if (!c || !c->client || c->domain != r->domain)
+    if (!c || c->domain != r->domain)
         return finding_none();
+    if (!c->client)
+        return c->refusal;
     if (smtp_client_rcpt(c->client, &r->args) != CLIENT_OK) {
         courier_close_client(c->courier, &c->client);
         return finding_none();
     }
-    if (c->client->reply.code / 100 == 2) {
-        c->accepted++;
-        return finding_none();
-    }
-    return pass_on(c->client, REASON_DESTINATION_UNKNOWN, REASON_DESTINATION_UNVERIFIED);
+    if (c->client->reply.code / 100 != 2)
+        return pass_on(c->client);
+    c->accepted += duties_are_taken(c, r);
+    return finding_none();
 }
 
 struct finding cut_through_rcpt(struct session *s, const struct recipient *r)
@@ -106,7 +130,7 @@ static enum cut_through_result send_body(struct cut_through *c, const struct blo
     }
     if (c->client->reply.code / 100 == 2)
         return CUT_DELIVERED;
-    *finding = pass_on(c->client, REASON_DESTINATION_UNKNOWN, REASON_DESTINATION_UNVERIFIED);
+    *finding = pass_on(c->client);
     return CUT_ANSWERED;
 }
 
@@ -119,6 +143,14 @@ enum cut_through_result cut_through_body(struct session *s, const struct blob *h
     enum cut_through_result result = send_body(c, header, s->tx->body, finding);
     end_wait(s);
     return result;
+}
+
+void cut_through_log(struct session *s)
+{
+    const struct cut_through *c = s->tx->cut;
+
+    for (size_t i = 0; i < s->tx->count; i++)
+        event_delivered(s, s->tx->recipients[i], c->host, &c->client->reply);
 }
 
 void cut_through_free(struct cut_through **c)

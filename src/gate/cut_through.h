@@ -24,6 +24,8 @@ enum cut_through_result {
 };
 /* The whole message to the destination. In doubt (lost after the final dot) the answer is 451. */
 enum cut_through_result cut_through_body(struct session *s, const struct blob *header, struct finding *finding);
+/* After CUT_DELIVERED: a row of the message log for each recipient. */
+void cut_through_log(struct session *s);
 void cut_through_free(struct cut_through **c);
 
 #endif

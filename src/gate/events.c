@@ -84,6 +84,22 @@ void event_accepted(struct session *s, const struct recipient *r, const struct f
     event_log_add(s->gate->parts.log, &e);
 }
 
+void event_delivered(struct session *s, const struct recipient *r, const char *host, const struct smtp_reply *reply)
+{
+    char tls[128], text[REPLY_TEXT_MAX + 1];
+    struct event e = event_of(s, EVENT_DELIVERED, tls, sizeof tls);
+
+    reply_one_line(reply, text);
+    add_recipient(&e, &r->args.recipient);
+    e.reason = REASON_DELIVERED;
+    e.action = action_name(ACTION_DELIVER);
+    e.host = str_from(host);
+    e.remote_reply = str_from(text);
+    e.dsn = str_from(*reply->enhanced ? reply->enhanced : reason_row(REASON_DELIVERED)->enhanced);
+    e.attempts = 1;
+    event_log_add(s->gate->parts.log, &e);
+}
+
 void event_incomplete(struct session *s)
 {
     char tls[128];

@@ -175,6 +175,7 @@ static enum session_next deliver(struct session *s, const struct findings *found
     }
     blob_unref(header);
     accepted(s, found, report);
+    cut_through_log(s);
     enum session_next next = answer(s, REASON_QUEUED);
     session_reset_transaction(s);
     return next;

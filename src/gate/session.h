@@ -125,6 +125,7 @@ struct blob *trace_header(const struct session *s, const struct findings *tags);
 void event_refused(struct session *s, const struct finding *f, const char *reference, const struct address *recipient,
                    const struct findings *all, const struct scan_report *report);
 void event_accepted(struct session *s, const struct recipient *r, const struct findings *all, const struct scan_report *report);
+void event_delivered(struct session *s, const struct recipient *r, const char *host, const struct smtp_reply *reply); /* cut-through */
 void event_incomplete(struct session *s);
 
 #endif

@@ -106,3 +106,11 @@ enum reply_result reply_parse(struct reply_parser *p, struct str input, size_t *
     }
     return result;
 }
+
+void reply_one_line(const struct smtp_reply *reply, char *to)
+{
+    str_copy(to, REPLY_TEXT_MAX + 1, str_from(reply->text));
+    for (char *at = to; *at; at++)
+        if (*at == '\n')
+            *at = ' ';
+}

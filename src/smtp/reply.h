@@ -26,5 +26,7 @@ void reply_parser_init(struct reply_parser *p, struct smtp_reply *into);
  * Lines that end in bare LF are accepted; different codes within one reply are malformed. */
 enum reply_result reply_parse(struct reply_parser *p, struct str input, size_t *used,
                               void (*each)(void *arg, struct str text), void *arg);
+/* The text with its lines joined by blanks: for where one line is all there is. TO holds REPLY_TEXT_MAX + 1. */
+void reply_one_line(const struct smtp_reply *reply, char *to);
 
 #endif
