@@ -230,10 +230,10 @@ static enum args_result read_parameters(struct str rest, const struct parameter 
         if (i == count || !is_offered(offered, &rows[i]))
             return refuse(why, "unknown parameter", ARGS_PARAMETER);
         if (seen & 1u << i)
-            return refuse(why, "parameter given twice", ARGS_PARAMETER);
+            return refuse(why, "parameter given twice", ARGS_SYNTAX);
         seen |= 1u << i;
         if ((value.at != NULL) != rows[i].has_value || !rows[i].read(value, r))
-            return refuse(why, "malformed parameter", ARGS_PARAMETER);
+            return refuse(why, "malformed parameter", ARGS_SYNTAX); /* RFC 3461 §5.1: 501 */
     }
     return ARGS_OK;
 }
@@ -272,7 +272,7 @@ enum args_result mail_args_parse(struct str args, const struct offered *offered,
     if (result != ARGS_OK)
         return result;
     if (out->body == BODY_BINARYMIME && !offered->binarymime)
-        return refuse(why, "malformed parameter", ARGS_PARAMETER);
+        return refuse(why, "BINARYMIME is not offered", ARGS_PARAMETER);
     if (out->sender.is_utf8 && !out->smtputf8)
         return refuse(why, "needs SMTPUTF8", ARGS_NEEDS_SMTPUTF8);
     return ARGS_OK;

@@ -40,10 +40,10 @@ struct rcpt_args {
 
 enum args_result {
     ARGS_OK,
-    ARGS_SYNTAX,          /* not FROM:<…> / TO:<…>: BAD_ARGUMENTS */
+    ARGS_SYNTAX,          /* not FROM:<…> / TO:<…>; a parameter's value is malformed, or it stands there twice: BAD_ARGUMENTS */
     ARGS_ADDRESS,         /* BAD_SENDER_SYNTAX / BAD_RECIPIENT_SYNTAX */
     ARGS_NEEDS_SMTPUTF8,
-    ARGS_PARAMETER,       /* unknown or malformed parameter, or twice: BAD_MAIL_PARAMETER */
+    ARGS_PARAMETER,       /* unknown, or not offered: BAD_MAIL_PARAMETER */
 };
 
 /* OFFERED tells which extensions EHLO listed; a parameter of one that was not is ARGS_PARAMETER. After HELO it is all false. */
