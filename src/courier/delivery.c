@@ -324,7 +324,8 @@ static bool send_once(struct attempt *a, struct blob *body, const uint32_t *who,
 /* A connection to send on: the kept one while it lives and may be used, or a new one. *WAS_KEPT tells which. */
 static bool make_ready(struct attempt *a, int64_t deadline_ms, bool *was_kept)
 {
-    bool requiretls = a->job->m->mail.requiretls;
+    /* RFC 8689 §5: a report is not lost because its way back promises less; it holds no more than a header */
+    bool requiretls = a->job->m->mail.requiretls && !address_is_null(&a->job->m->mail.sender);
     struct outcome why;
 
     if (a->connection && requiretls && !a->connection->is_verified)

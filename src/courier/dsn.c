@@ -214,7 +214,8 @@ static void add_for_programs(struct writing *w)
 static void add_original(struct writing *w, struct str body)
 {
     bool failed = worst(w) == DSN_FAILED;
-    bool whole = failed && w->m->mail.ret != DSN_RET_HDRS && (w->m->mail.ret == DSN_RET_FULL || body.len <= RETURNED_MAX / 16) &&
+    bool whole = failed && !w->m->mail.requiretls && /* RFC 8689 §5: as if RET=HDRS were there */
+                 w->m->mail.ret != DSN_RET_HDRS && (w->m->mail.ret == DSN_RET_FULL || body.len <= RETURNED_MAX / 16) &&
                  body.len <= RETURNED_MAX;
     bool global = w->m->mail.smtputf8;
     struct str part = body;

@@ -118,3 +118,20 @@ def test_delay_then_expiry():
         assert len(last) == 1 and last[0]["Status"].startswith(("5.4", "4.4")), last[0]["Status"]
         assert report_for(g, "six@sender.test")[2]["Action"] == "failed"
         pt.poll(lambda: g.queue() == [])
+
+
+def test_a_report_on_requiretls_mail_holds_no_body(gateway):
+    """RFC 8689 §5: as if RET=HDRS were there; and it is delivered although its way back does not promise REQUIRETLS."""
+    client = gateway.client()
+    client.ask("EHLO client.example.test")
+    client.ask("STARTTLS")
+    client.start_tls()
+    client.ask("EHLO client.example.test")
+    assert client.ask("MAIL FROM:<private@sender.test> REQUIRETLS RET=FULL")[-1].startswith("250")
+    assert client.ask("RCPT TO:<ann@acme.test>")[-1].startswith("250")
+    assert client.ask("DATA")[-1].startswith("354")
+    client.raw(pt.sample(body="between us").encode() + b"\r\n.\r\n")
+    assert client.reply()[-1].startswith("250")
+    message, _, recipient, original = report_for(gateway, "private@sender.test")
+    assert recipient["Status"] == "5.7.30"
+    assert original.get_content_type() == "text/rfc822-headers" and "between us" not in message.as_string()
