@@ -111,7 +111,7 @@ static struct verdict judge(struct session *s, struct recipient *r, struct findi
 {
     const struct policy *p = policy_of(s, r);
     struct envelope_facts e = {.sender = &s->tx->mail.sender, .recipient = &r->args.recipient, .domain = r->domain,
-                               .recipients_before = s->tx->count, .smtputf8 = s->tx->mail.smtputf8};
+                               .recipients_before = s->tx->count, .smtputf8 = s->tx->mail.smtputf8, .is_our_postmaster = r->ours};
 
     stage_recipient(&s->client, &e, str_from(s->runtime->host), p, s->tx->runtime->lists, found);
     struct verdict v = verdict_decide(found, p, r->allowed, r->role);
@@ -167,10 +167,18 @@ static enum session_next take_recipient(struct session *s, struct recipient *r, 
     return answer(s, REASON_RECIPIENT_OK);
 }
 
-/*
- * <postmaster> alone must be taken (RFC 5321 §4.5.1). It means the postmaster of this gateway: the address of that setting, or else the
- * postmaster of its first domain.
- */
+/* <postmaster> alone must be taken (RFC 5321 §4.5.1), and the same at our own name: delivery reports come from there. */
+static bool is_our_postmaster(const struct session *s, const struct address *a)
+{
+    struct str domain = address_domain(a);
+
+    if (!domain.len)
+        return true;
+    return str_is_case(address_local(a), "postmaster") && str_is_case(domain, s->tx->runtime->host) &&
+           !settings_domain(s->tx->runtime->settings, domain);
+}
+
+/* The person behind it: the address of that setting, or else the postmaster of the first domain. */
 static bool name_the_postmaster(const struct session *s, struct address *recipient)
 {
     const struct settings *settings = s->tx->runtime->settings;
@@ -211,13 +219,14 @@ enum session_next cmd_rcpt(struct session *s, struct str args)
         free(r);
         return refuse_arguments(s, result, why);
     }
-    if (!address_domain(&r->args.recipient).len && !name_the_postmaster(s, &r->args.recipient)) {
+    r->ours = is_our_postmaster(s, &r->args.recipient);
+    if (r->ours && !name_the_postmaster(s, &r->args.recipient)) {
         free(r);
         return answer_detail(s, REASON_BAD_RECIPIENT_SYNTAX, "no domain of this gateway takes mail for postmaster");
     }
     struct str domain = address_domain(&r->args.recipient);
     r->domain = settings_domain(s->tx->runtime->settings, domain);
-    r->role = address_is_role(&r->args.recipient);
+    r->role = r->ours || address_is_role(&r->args.recipient);
     r->allowed = lists_sender_allowed(s->tx->runtime->lists, &s->tx->mail.sender, domain, false, NULL) ||
                  lists_recipient_allowed(s->tx->runtime->lists, &r->args.recipient, NULL);
     struct verdict v = judge(s, r, &found);

@@ -29,7 +29,6 @@ enum session_next cmd_starttls(struct session *s, struct str args)
         SSL_free(ssl);
         return SESSION_CLOSE;
     }
-    stream_start_tls(&s->stream, ssl);
-    s->state = SESSION_HANDSHAKE;
+    session_handshake(s, ssl);
     return SESSION_WAIT;
 }

@@ -75,10 +75,9 @@ static int64_t deadline(const struct session *s)
         return s->started_ms + setting_number(p, SETTING_banner_delay);
     case SESSION_PROXY:
         return s->half_header ? now_ms + PROXY_AGAIN_MS : s->started_ms + PROXY_MS;
-    case SESSION_HANDSHAKE:
-        return now_ms + HANDSHAKE_MS;
+    case SESSION_HANDSHAKE: /* in all: one that drips is not waited for longer */
     case SESSION_LINGER:
-        return s->linger_until_ms;
+        return s->until_ms;
     case SESSION_DATA:
     case SESSION_CHUNK:
         return earlier(now_ms + setting_number(p, SETTING_idle_timeout), s->tx->data_deadline_ms);
@@ -95,6 +94,13 @@ static void park(struct session *s, short events)
     int64_t until_ms = deadline(s); /* first: after arming the session may already be another thread's */
 
     waiter_arm(&s->item, events, until_ms);
+}
+
+void session_handshake(struct session *s, SSL *ssl)
+{
+    stream_start_tls(&s->stream, ssl);
+    s->state = SESSION_HANDSHAKE;
+    s->until_ms = clock_mono_ms() + HANDSHAKE_MS;
 }
 
 /* Nothing more comes from us; what the client still sends is read off. */
@@ -131,7 +137,7 @@ static void say_goodbye(struct session *s)
         return;
     }
     s->state = SESSION_LINGER;
-    s->linger_until_ms = clock_mono_ms() + linger_ms(s, sent == STREAM_OK);
+    s->until_ms = clock_mono_ms() + linger_ms(s, sent == STREAM_OK);
     s->linger_bytes = 0;
     s->stream.in.len = 0;
     buf_free(&s->stream.in);
@@ -200,8 +206,7 @@ static enum session_next begin(struct session *s)
         SSL *ssl = tls_server_session(s->runtime->tls, s->stream.fd);
         if (!ssl)
             return SESSION_CLOSE;
-        stream_start_tls(&s->stream, ssl);
-        s->state = SESSION_HANDSHAKE;
+        session_handshake(s, ssl);
         return SESSION_WAIT;
     }
     /* the quiet time is for strangers: who once waited for our banner is not asked to prove it again for a day */
@@ -278,6 +283,8 @@ static enum session_next read_command(struct session *s)
         return answer_close(s, REASON_BAD_LINE_ENDING, "a command ended in a bare LF");
     char line[65536 + 1];
     size_t len = (size_t)end - 1;
+    if (memchr(input.at, '\r', len) || memchr(input.at, '\0', len)) /* another reader could see two commands, or another one */
+        return answer_close(s, REASON_BAD_LINE_ENDING, memchr(input.at, '\0', len) ? "NUL in a command" : "bare CR in a command");
     memcpy(line, input.at, len); /* the handler may read further input, which would move the buffer */
     stream_consume(&s->stream, (size_t)end + 1);
     return command_run(s, str_n(line, len));

@@ -35,6 +35,7 @@ struct recipient {
     const struct domain *domain; /* in the transaction's runtime; NULL: not ours */
     bool allowed;                /* sender allow list */
     bool role;                   /* postmaster@, abuse@ */
+    bool ours;                   /* the postmaster of this gateway itself */
     struct findings *findings;   /* owned; what was found before the message, may be NULL */
 };
 
@@ -67,7 +68,8 @@ struct session {
     char *helo;                   /* owned; client.helo looks at it */
     struct findings *findings;    /* owned; found before RCPT and kept for it; NULL: none */
     struct transaction *tx;       /* NULL between messages */
-    int64_t started_ms, linger_until_ms;
+    int64_t started_ms;
+    int64_t until_ms;             /* end of the TLS handshake, or of lingering */
     uint32_t linger_bytes;
     uint64_t drop_left;           /* octets of a refused BDAT still to come */
     enum reason drop_answer;      /* and what it is answered with */
@@ -87,6 +89,7 @@ struct session {
 void session_start(struct gate *g, int fd, enum service service, const struct endpoint *peer);
 const struct policy *session_policy(const struct session *s); /* system level */
 void session_reset_transaction(struct session *s);
+void session_handshake(struct session *s, SSL *ssl); /* takes SSL */
 
 /* admission.c: limits by address, before the banner. Answers itself when it says no. */
 bool session_admit(struct session *s);

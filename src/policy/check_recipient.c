@@ -6,7 +6,7 @@
 
 struct finding check_relay(const struct client_facts *client, const struct envelope_facts *e)
 {
-    if (e->domain || client->is_trusted_sender)
+    if (e->domain || e->is_our_postmaster || client->is_trusted_sender)
         return finding_none();
     return finding_make(REASON_RELAY_DENIED, "%s", "");
 }

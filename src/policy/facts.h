@@ -24,6 +24,7 @@ struct envelope_facts {
     const struct address *sender;
     const struct address *recipient;
     const struct domain *domain;       /* recipient's, NULL: not ours */
+    bool is_our_postmaster;            /* of this gateway itself: taken wherever that person's mailbox is */
     size_t recipients_before;          /* accepted ones in this transaction */
     bool smtputf8;
 };
