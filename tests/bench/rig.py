@@ -147,6 +147,7 @@ max_concurrent_connections = 0
 max_connections_per_minute = 0
 max_connections_per_hour = 0
 max_messages_per_connection = 0
+max_invalid_recipients_per_hour = 0
 deliver = %(deliver)s
 %(extra)s
 domain "%(domain)s" {
@@ -198,7 +199,7 @@ myhostname = mx.postfix.test
 mydestination =
 local_recipient_maps =
 alias_maps =
-mynetworks = 127.0.0.0/8
+mynetworks = %s
 relayhost = [127.0.0.1]:%d
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
@@ -207,7 +208,7 @@ smtpd_relay_restrictions = permit_mynetworks, reject
 maillog_file = %s/maillog
 maillog_file_prefixes = /
 default_process_limit = 120
-%s%s""" % (self.spool, self.data, SINK_PORT, self.directory, hold, extra))
+%s%s""" % (self.spool, self.data, "127.0.0.2/32" if mode == "reject" else "127.0.0.0/8", SINK_PORT, self.directory, hold, extra))
         with open("/usr/share/postfix/master.cf.dist" if os.path.exists("/usr/share/postfix/master.cf.dist") else "/etc/postfix/master.cf") as f:
             lines = f.read().splitlines()
         with open(os.path.join(self.conf, "master.cf"), "w") as f:
@@ -235,6 +236,19 @@ default_process_limit = 120
 
 
 PEERS = {"postern": Postern, "postfix": Postfix}
+
+
+def load(*words):
+    """Runs bench-load against what listens at PORT: its figures. An answer that was not expected is a failure of the run."""
+    program = os.environ.get("BENCH_LOAD") or os.path.join(ROOT, "build-release", "tests", "bench", "bench-load")
+    command = [program, words[0], str(PORT)] + [str(w) for w in words[1:]]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=600)
+    if done.returncode:
+        raise RuntimeError(done.stderr.strip()[-300:])
+    result = json.loads(done.stdout)
+    if result["errors"]:
+        raise RuntimeError("%d errors: %s" % (result["errors"], done.stderr.strip()[-300:]))
+    return result
 
 
 def emit(**row):
