@@ -9,6 +9,7 @@
 #include "net/dns.h"
 #include "net/tls.h"
 #include "smtp/client.h"
+#include "smtp/next_hop.h"
 #include "spool/spool.h"
 #include "store/event_log.h"
 
@@ -32,16 +33,6 @@ void courier_free(struct courier **c);
 /* In-memory hand-off from whoever writes the spool; never blocks. ARG is the courier. */
 void courier_accept(void *arg, struct spool_message *m);
 void courier_clock_turned(struct courier *c); /* looks at all due times again */
-
-/* A route of a domain, or of a domain that is not ours (MX). */
-struct route {
-    bool lmtp;
-    bool by_mx;             /* host is the domain whose MX decides */
-    char host[256];         /* name, address, or path of a UNIX socket (begins with /) */
-    uint16_t port;
-};
-enum { ROUTES_MAX = 16 };
-bool route_parse(struct str text, struct str domain, struct route *out) __attribute__((warn_unused_result));
 
 /* A host to try, in order. */
 struct hop {

@@ -151,12 +151,22 @@ static void add_original_recipient(struct writing *w, const char *orcpt)
     struct str address = str_from(orcpt), type = str_cut(&address, ';');
     size_t len;
 
-    if (!address.at || !xtext_decode(address, text, sizeof text - 1, &len))
+    if (!address.at)
         return;
+    bool is_xtext = xtext_decode(address, text, sizeof text - 1, &len); /* or UTF-8 as it is: RFC 6533 §3 */
     struct buf value = buf_make(2 * ORCPT_MAX);
-    buf_addf(&value, STR_FMT ";" STR_FMT, STR_ARG(type), STR_ARG(str_n(text, len)));
+    buf_addf(&value, STR_FMT ";" STR_FMT, STR_ARG(type), STR_ARG(is_xtext ? str_n(text, len) : address));
     add_field(w->out, "Original-Recipient", buf_str(&value));
     buf_free(&value);
+}
+
+/* RFC 3464 §2.3.5, RFC 1123: an address stands in brackets. */
+static void add_remote(struct writing *w, struct str name)
+{
+    struct ip ip;
+    const char *open = !ip_parse(name, &ip) ? "" : ip.family == 6 ? "[IPv6:" : "[";
+
+    buf_addf(w->out, "Remote-MTA: dns;%s" STR_FMT "%s\r\n", open, STR_ARG(name), *open ? "]" : "");
 }
 
 static void add_recipient_block(struct writing *w, const struct dsn_recipient *r)
@@ -172,7 +182,7 @@ static void add_recipient_block(struct writing *w, const struct dsn_recipient *r
     if (r->outcome->is_remote) {
         struct str host = str_from(r->host), name = str_cut(&host, '[');
         if (name.len && name.at[0] != '/')
-            buf_addf(w->out, "Remote-MTA: dns;" STR_FMT "\r\n", STR_ARG(name));
+            add_remote(w, name);
         struct buf value = buf_make(1024);
         buf_addf(&value, "smtp;%s", r->outcome->text);
         add_field(w->out, "Diagnostic-Code", buf_str(&value));
@@ -193,7 +203,7 @@ static void add_for_programs(struct writing *w)
     char date[DATE_TEXT_MAX], text[ENVID_MAX + 1];
     size_t len;
 
-    buf_addf(w->out, "--%s\r\nContent-Type: message/%s\r\n%sContent-Description: Delivery report\r\n\r\n", w->boundary,
+    buf_addf(w->out, "\r\n--%s\r\nContent-Type: message/%s\r\n%sContent-Description: Delivery report\r\n\r\n", w->boundary,
              w->m->mail.smtputf8 ? "global-delivery-status" : "delivery-status",
              w->m->mail.smtputf8 ? "Content-Transfer-Encoding: 8bit\r\n" : "");
     buf_addf(w->out, "Reporting-MTA: dns;%s\r\n", w->host);
@@ -227,7 +237,8 @@ static void add_original(struct writing *w, struct str body)
             continue;
         part = str_sub(body, 0, walk.offset < HEADER_MAX ? walk.offset : HEADER_MAX);
     }
-    buf_addf(w->out, "--%s\r\nContent-Type: %s\r\n%sContent-Description: %s\r\n\r\n", w->boundary,
+    /* the line break before a boundary is the boundary's: the last field needs one of its own (RFC 3464 §2.1) */
+    buf_addf(w->out, "\r\n--%s\r\nContent-Type: %s\r\n%sContent-Description: %s\r\n\r\n", w->boundary,
              whole ? (global ? "message/global" : "message/rfc822") : (global ? "message/global-headers" : "text/rfc822-headers"),
              w->m->is_8bit || global ? "Content-Transfer-Encoding: 8bit\r\n" : "", whole ? "Undelivered message" : "Header of the message");
     if (whole && w->m->header)

@@ -7,42 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SMTP_PORT = 25, LMTP_PORT = 24, MOST_MX = 64, MOST_PER_HOST = 8 };
-
-static bool parse_host_port(struct str text, uint16_t port, struct route *out)
-{
-    struct endpoint e;
-    char ip[IP_TEXT_MAX];
-    uint64_t number = port;
-
-    if (endpoint_parse(text, port, &e)) {
-        out->port = e.port;
-        return str_copy(out->host, sizeof out->host, str_from(ip_format(&e.ip, ip)));
-    }
-    struct str rest = text, host = str_cut(&rest, ':');
-    if (rest.at && (!str_to_u64(rest, 65535, &number) || number == 0))
-        return false;
-    out->port = (uint16_t)number;
-    return domain_is_valid(host, false) && str_copy(out->host, sizeof out->host, host);
-}
-
-bool route_parse(struct str text, struct str domain, struct route *out)
-{
-    *out = (struct route){0};
-    if (str_is(text, "mx") || str_starts(text, STR("mx:"))) {
-        out->by_mx = true;
-        out->port = SMTP_PORT;
-        struct str other = str_from_index(text, 3);
-        return str_copy(out->host, sizeof out->host, other.len ? other : domain);
-    }
-    if (str_starts(text, STR("lmtp:"))) {
-        text = str_from_index(text, 5);
-        out->lmtp = true;
-    }
-    if (text.len && text.at[0] == '/')
-        return out->lmtp && text.len < sizeof((struct hop *)0)->unix_path && str_copy(out->host, sizeof out->host, text);
-    return parse_host_port(text, out->lmtp ? LMTP_PORT : SMTP_PORT, out);
-}
+enum { MOST_MX = 64, MOST_PER_HOST = 8 };
 
 static void add_hop(struct hop *hops, size_t *count, const char *host, const struct ip *ip, uint16_t port, bool lmtp)
 {
@@ -201,9 +166,14 @@ enum resolve_result route_resolve(struct dns *dns, const struct settings *settin
     const struct policy *system = settings_system(settings);
     const struct domain *ours = settings_domain(settings, domain);
     enum resolve_result worst = RESOLVE_NO_DOMAIN;
+    struct ip literal;
+    char text[IP_TEXT_MAX];
 
     *count = 0;
-    if (!ours) {
+    if (!ours && address_literal_parse(domain, &literal)) { /* RFC 5321 §5.1: no look-up, the host itself */
+        add_hop(hops, count, ip_format(&literal, text), &literal, SMTP_PORT, false);
+        worst = RESOLVE_OK;
+    } else if (!ours) {
         struct route r = {.by_mx = true, .port = SMTP_PORT};
         if (!str_copy(r.host, sizeof r.host, domain))
             return RESOLVE_NO_DOMAIN;

@@ -305,6 +305,7 @@ static struct str domain_text(const struct cursor *c)
 static enum address_result domain(struct cursor *c)
 {
     struct str text = domain_text(c);
+    char ascii[DOMAIN_MAX + 1];
     struct ip ip;
 
     if (text.len > DOMAIN_MAX) {
@@ -322,6 +323,11 @@ static enum address_result domain(struct cursor *c)
         return malformed(c, text.len ? "bad domain name" : "no domain, or a character that it cannot have");
     }
     step(c, text.len);
+    if (has_8bit(text)) { /* one name, one form (RFC 5890 §2.3.2.1): as it is in DNS, in our settings and in lists */
+        if (!domain_to_ascii(text, ascii, sizeof ascii))
+            return malformed(c, "not an internationalised domain name");
+        text = str_from(ascii);
+    }
     uint16_t from = c->out->len;
     if (!append(c->out, text))
         bug("no room for a domain of %zu octets", text.len);

@@ -18,7 +18,7 @@ struct address {
     char text[LOCAL_PART_MAX + 1 + DOMAIN_MAX + 1]; /* "local@domain"; "" is the null sender, "postmaster" has no @ */
     uint16_t local_len;                             /* octets before the last @ */
     uint16_t len;
-    bool is_utf8;                                   /* holds octets above 127 */
+    bool is_utf8;                                   /* was written with octets above 127 (in the domain they are A-labels now) */
     bool is_literal;                                /* domain is [address] */
 };
 
@@ -32,7 +32,7 @@ enum address_result {
 /*
  * Parses a path "<…>" at the start of *REST, which is advanced behind the ">". Source routes (@a,@b:) are accepted and dropped
  * (§4.1.1.3, Appendix C); quoted local parts are kept as written where they need their quotes, unquoted where not;
- * the domain is lower-cased (ASCII). WHY (may be NULL) gets a few words for the reply.
+ * the domain is lower-cased, and turned into A-labels where it has U-labels. WHY (may be NULL) gets a few words for the reply.
  * ALLOW_NULL: "<>" is fine. ALLOW_POSTMASTER: "<postmaster>" without domain is fine (§4.1.1.3).
  */
 enum address_result path_parse(struct str *rest, bool allow_null, bool allow_postmaster, bool smtputf8,

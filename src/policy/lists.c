@@ -1,6 +1,7 @@
 /* lists.c: the list files; see lists.h. Kept as arrays in file order: the first entry that matches is the evidence. */
 #include "policy/lists.h"
 
+#include "base/log.h"
 #include "policy/finding.h"
 
 #include <errno.h>
@@ -63,11 +64,8 @@ static bool take_option(struct pattern *p, struct str word)
         p->authenticated_only = false;
         return true;
     }
-    if (str_is(key, "domain") && value.len) {
-        bool ok = str_copy(p->domain, sizeof p->domain, value);
-        str_lower(p->domain, strlen(p->domain));
-        return ok;
-    }
+    if (str_is(key, "domain"))
+        return domain_to_ascii(value, p->domain, sizeof p->domain);
     if (str_is(key, "match")) {
         p->envelope = !str_is(value, "from");
         return str_is(value, "envelope") || str_is(value, "from") || str_is(value, "both");
@@ -75,18 +73,45 @@ static bool take_option(struct pattern *p, struct str word)
     return false;
 }
 
+/* What is written and does nothing yet is said, or somebody would rely on it. */
+static void warn_of_no_effect(const char *path, size_t line, const struct pattern *p, const struct net_entry *n)
+{
+    if (p && !p->envelope)
+        log_warning("%s:%zu: match=from has no effect in this build yet", path, line);
+    if (n && (n->skips & (SKIP_GREYLISTING | SKIP_DNS | SKIP_PTR | SKIP_DNSBL)))
+        log_warning("%s:%zu: skip=greylisting, dns, ptr and dnsbl have no effect in this build yet", path, line);
+}
+
+/* TEXT with its domain (behind FROM octets) as it stands in addresses: lower case, A-labels. */
+static bool normal_form(struct str text, size_t from, char *to, size_t size)
+{
+    struct str domain = str_from_index(text, from);
+
+    if (!str_copy(to, size, str_sub(text, 0, from)))
+        return false;
+    str_lower(to, from);
+    if (domain.len && domain.at[0] == '[') {
+        bool ok = str_copy(to + from, size - from, domain);
+        str_lower(to + from, strlen(to + from));
+        return ok;
+    }
+    return domain_to_ascii(domain, to + from, size - from);
+}
+
 /* A slip such as "*bad.test" would never match anybody, so it is said instead of kept. */
-static bool is_pattern(struct str text)
+static bool pattern_parse(struct str text, char *to, size_t size)
 {
     ptrdiff_t at = str_find_last(text, '@');
+    struct ip literal;
 
     if (str_starts(text, STR("*@")) || str_starts(text, STR("*.")))
-        return domain_is_valid(str_from_index(text, 2), true);
+        return normal_form(text, 2, to, size);
     if (at < 0)
-        return domain_is_valid(text, true);
+        return normal_form(text, 0, to, size);
     struct str domain = str_from_index(text, (size_t)at + 1);
-    struct ip literal;
-    return at > 0 && text.at[0] != '*' && (domain_is_valid(domain, true) || address_literal_parse(domain, &literal));
+    if (at == 0 || text.at[0] == '*' || (domain.len && domain.at[0] == '[' && !address_literal_parse(domain, &literal)))
+        return false;
+    return normal_form(text, (size_t)at + 1, to, size);
 }
 
 static bool take_pattern(struct pattern_list *list, struct str line, size_t number)
@@ -97,9 +122,8 @@ static bool take_pattern(struct pattern_list *list, struct str line, size_t numb
         return false;
     struct pattern *p = &list->at[list->count];
     *p = (struct pattern){.authenticated_only = true, .envelope = true, .line = number};
-    if (!is_pattern(word) || !str_copy(p->text, sizeof p->text, word))
+    if (!pattern_parse(word, p->text, sizeof p->text))
         return false;
-    str_lower(p->text, word.len);
     for (word = str_word(&line); word.len; word = str_word(&line))
         if (!take_option(p, word))
             return false;
@@ -138,11 +162,10 @@ static bool take_network(struct net_list *list, struct str line, size_t number)
         return false;
     for (word = str_word(&line); word.len; word = str_word(&line)) {
         struct str value = word, key = str_cut(&value, '=');
-        bool ok = str_is(key, "domain") ? str_copy(n->domain, sizeof n->domain, value) : str_is(key, "skip") && take_skips(value, &n->skips);
+        bool ok = str_is(key, "domain") ? domain_to_ascii(value, n->domain, sizeof n->domain) : str_is(key, "skip") && take_skips(value, &n->skips);
         if (!ok)
             return false;
     }
-    str_lower(n->domain, strlen(n->domain));
     list->count++;
     return true;
 }
@@ -169,7 +192,9 @@ static bool read_list(const char *directory, const char *file, struct pattern_li
         if (!line.len)
             continue;
         ok = patterns ? take_pattern(patterns, line, number) : take_network(nets, line, number);
-        if (!ok)
+        if (ok)
+            warn_of_no_effect(path, number, patterns ? &patterns->at[patterns->count - 1] : NULL, nets ? &nets->at[nets->count - 1] : NULL);
+        else
             buf_addf(error, "%s:%zu: \"" STR_FMT "\" is no entry: %s", path, number, STR_ARG(str_sub(line, 0, 100)),
                      patterns ? "PATTERN [domain=D] [match=envelope|from|both] [unauthenticated]" : "NETWORK [domain=D] [skip=A,B]");
     }

@@ -2,6 +2,7 @@
 #include "store/settings_file.h"
 
 #include "mail/address.h"
+#include "smtp/next_hop.h"
 #include "store/settings_text.h"
 
 #include <confuse.h>
@@ -80,10 +81,13 @@ static int check_value(cfg_t *cfg, cfg_opt_t *opt)
         cfg_error(cfg, "%s: more than %lld entries", row->name, (long long)row->max);
         return -1; /* the rest would say the same again */
     }
-    if (setting_parse((enum setting)id, &newest, 1, &value, &why))
-        setting_value_free(&value);
-    else
+    struct route route;
+    if (!setting_parse((enum setting)id, &newest, 1, &value, &why))
         cfg_error(cfg, "%s", buf_text(&why) ? buf_text(&why) : row->name);
+    else
+        setting_value_free(&value);
+    if (id == SETTING_routes && !route_parse(str_from(newest), STR("example.test"), &route))
+        cfg_error(cfg, "routes: \"%s\" is not host:port, lmtp:host:port, lmtp:/path, mx or mx:other.domain", newest);
     buf_free(&why);
     return 0;
 }

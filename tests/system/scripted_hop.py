@@ -10,10 +10,10 @@ class Hop:
     USUAL = {"banner": b"220 hop.test ESMTP\r\n", "EHLO": b"250-hop.test\r\n250-8BITMIME\r\n250 PIPELINING\r\n", "LHLO": b"250 hop.test\r\n",
              "DATA": b"354 go on\r\n", "dot": b"250 2.0.0 taken\r\n", "QUIT": b"221 bye\r\n"}
 
-    def __init__(self, **script):
+    def __init__(self, address=("127.0.0.1", 0), **script):
         self.script = {**self.USUAL, **script}
         self.said, self.bodies = [], []
-        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.socket = socket.create_server(address)
         self.port = self.socket.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
 

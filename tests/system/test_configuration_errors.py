@@ -50,6 +50,8 @@ WRONG = [
     ("routes = {\"mx\"}\n", "routes may only stand in a domain"),
     ("domain \"b.test\" {\n  workers = \"3\"\n}\n", "workers holds for the whole gateway"),
     ("domain \"c.test\" {\n  max_line = \"1\"\n", "not closed"),
+    ("domain \"d.test\" {\n  routes = {\"mail.d.test:99999\"}\n}\n", "routes: \"mail.d.test:99999\" is not host:port"),
+    ("domain \"e.test\" {\n  routes = {\"mx:\"}\n}\n", "routes: \"mx:\" is not host:port"),
 ]
 
 

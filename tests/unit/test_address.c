@@ -30,6 +30,9 @@ static const struct row rows[] = {
     {"hyphen at the start", "<a@-acme.test>", false, ADDRESS_MALFORMED, NULL},
     {"UTF-8 without SMTPUTF8", "<k\xc3\xa4te@acme.test>", false, ADDRESS_NEEDS_SMTPUTF8, NULL},
     {"UTF-8 with it", "<k\xc3\xa4te@acme.test>", true, ADDRESS_OK, "k\xc3\xa4te@acme.test"},
+    {"U-labels in the domain become A-labels", "<ann@B\xc3\x9c" "CHER.test>", true, ADDRESS_OK, "ann@xn--bcher-kva.test"},
+    {"U-labels without SMTPUTF8", "<ann@b\xc3\xbc" "cher.test>", false, ADDRESS_NEEDS_SMTPUTF8, NULL},
+    {"a code point that no domain name has", "<ann@b\xe2\x80\x8b.test>", true, ADDRESS_MALFORMED, NULL},
     {"broken UTF-8", "<k\xc3te@acme.test>", true, ADDRESS_MALFORMED, NULL},
 };
 

@@ -69,6 +69,8 @@ static void routes_are_read(void **state)
         {"192.0.2.1:26", true, false, false, "192.0.2.1", 26}, {"[2001:db8::1]:27", true, false, false, "2001:db8::1", 27},
         {"lmtp:127.0.0.1:24", true, true, false, "127.0.0.1", 24}, {"lmtp:/run/dovecot/lmtp", true, true, false, "/run/dovecot/lmtp", 0},
         {"mx", true, false, true, "acme.test", 25}, {"mx:other.test", true, false, true, "other.test", 25},
+        {"MX:b\xc3\xbc" "cher.test", true, false, true, "xn--bcher-kva.test", 25}, {"mx:", false, false, false, "", 0},
+        {"mail.acme.test:99999", false, false, false, "", 0}, {"192.0.2.1:0", false, false, false, "", 0}, {"lmtp:", false, false, false, "", 0},
         {"/run/x", false, false, false, "", 0}, {"mail.acme.test:0", false, false, false, "", 0}, {"mail_x:25", false, false, false, "", 0}};
 
     (void)state;
