@@ -82,7 +82,8 @@ static struct finding check_transaction(struct session *s, const struct recipien
 
 static uint64_t fingerprint(const struct recipient *r)
 {
-    return (r->domain ? r->domain->data_fingerprint : 0) ^ (r->allowed ? 0x9e3779b97f4a7c15U : 0) ^ (r->role ? 0xc2b2ae3d27d4eb4fU : 0);
+    return (r->domain ? r->domain->data_fingerprint : 0) ^ (r->allowed ? 0x9e3779b97f4a7c15U : 0) ^ (r->role ? 0xc2b2ae3d27d4eb4fU : 0) ^
+           (r->skips_content ? 0x165667b19e3779f9U : 0);
 }
 
 /*
@@ -229,6 +230,7 @@ enum session_next cmd_rcpt(struct session *s, struct str args)
     r->role = r->ours || address_is_role(&r->args.recipient);
     r->allowed = lists_sender_allowed(s->tx->runtime->lists, &s->tx->mail.sender, domain, false, NULL) ||
                  lists_recipient_allowed(s->tx->runtime->lists, &r->args.recipient, NULL);
+    r->skips_content = lists_ip_skips(s->tx->runtime->lists, &s->client.peer.ip, domain) & SKIP_CONTENT;
     struct verdict v = judge(s, r, &found);
     if (v.action >= ACTION_REFUSE) {
         enum session_next next = refuse(s, r, v.by, &found);

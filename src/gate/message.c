@@ -80,7 +80,7 @@ static void collect_tags(const struct findings *found, const struct policy *p, s
  * Judges for every recipient. Recipients of one transaction have equal deciding settings (RETRY_PER_RECIPIENT sees to it),
  * so the first that refuses speaks for all. Returns the finding that refuses, or NULL.
  */
-static const struct finding *judge(struct session *s, const struct message_facts *facts, struct findings *found, struct findings *tags)
+static const struct finding *judge(struct session *s, struct message_facts *facts, struct findings *found, struct findings *tags)
 {
     struct transaction *tx = s->tx;
     const struct policy *judged = NULL;
@@ -91,6 +91,7 @@ static const struct finding *judge(struct session *s, const struct message_facts
         if (p == judged)
             continue;
         judged = p;
+        facts->skips_content = r->skips_content; /* the same for all, as is all that decides */
         stage_message(facts, p, found);
         struct verdict v = verdict_decide(found, p, r->allowed, r->role);
         if (v.action >= ACTION_REFUSE)

@@ -34,6 +34,7 @@ struct recipient {
     struct rcpt_args args;
     const struct domain *domain; /* in the transaction's runtime; NULL: not ours */
     bool allowed;                /* sender allow list */
+    bool skips_content;          /* by the client's network */
     bool role;                   /* postmaster@, abuse@ */
     bool ours;                   /* the postmaster of this gateway itself */
     struct findings *findings;   /* owned; what was found before the message, may be NULL */

@@ -30,6 +30,7 @@ struct envelope_facts {
 };
 
 struct message_facts {
+    bool skips_content;                /* the client's network is on a list that lets it: size and loops are checked all the same */
     uint64_t size;
     bool smtputf8;
     int64_t now_ms;                    /* wall clock */

@@ -155,6 +155,7 @@ class Run:
             for step in self.dialogue.steps:
                 if self.step(step) == "enough":
                     return
+            assert not self.passes, "the refusal that should not come stands nowhere in the dialogue"
             for one in held + [self.client]:
                 one.close()
 
