@@ -1,6 +1,8 @@
 /* tls.c: see tls.h. */
 #include "net/tls.h"
 
+#include "net/ip.h"
+
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
@@ -222,12 +224,21 @@ static bool set_name(SSL *ssl, const char *host)
     return SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, (void *)(uintptr_t)host) == 1;
 }
 
+/* The name that the certificate must be for. */
+static bool expect_name(SSL *ssl, const char *host, bool is_address)
+{
+    return is_address ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1 : SSL_set1_host(ssl, host) == 1;
+}
+
 SSL *tls_client_session(struct tls_client *t, int fd, const char *host, bool verify)
 {
     SSL *ssl = SSL_new(t->context);
+    struct ip ip;
 
-    if (!ssl || SSL_set_fd(ssl, fd) != 1 || (host && *host && !set_name(ssl, host)) ||
-        (verify && SSL_set1_host(ssl, host ? host : "") != 1)) {
+    host = host ? host : "";
+    bool is_address = ip_parse(str_from(host), &ip); /* RFC 6066 §3: no address in SNI; some servers end the handshake over one */
+    if (!ssl || SSL_set_fd(ssl, fd) != 1 || (*host && *host != '/' && !is_address && !set_name(ssl, host)) ||
+        (verify && !expect_name(ssl, host, is_address))) {
         SSL_free(ssl);
         return NULL;
     }

@@ -7,6 +7,7 @@ import ssl
 import pytest
 
 import postern_testing as pt
+from scripted_hop import Hop
 
 
 @pytest.fixture(scope="module")
@@ -112,3 +113,15 @@ def test_certificate_by_name_and_after_reload():
             os.replace(old + ".new", old)
         g.process.send_signal(1)
         pt.poll(lambda: common_name(g.submissions, "mx.postern.test") == der(fresh[0]))
+
+
+@pytest.mark.parametrize("host,name", [("127.0.0.1", None), ("mail.hop.test", "mail.hop.test")])
+def test_the_name_that_a_destination_is_asked_for(tmp_path, host, name):
+    """RFC 6066 §3: a host's name, never an address, over which some servers end the handshake."""
+    hop = Hop(certificate=pt.make_certificate(str(tmp_path), "mail.hop.test"))
+    with pt.Gateway(domains={"acme.test": {"routes": ["%s:%d" % (host, hop.port)], "destination_tls": "must"}},
+                    zone="mail.hop.test. A 127.0.0.1\n") as g:
+        assert g.client().transact("ann@acme.test").startswith("250")
+        g.wait_for_event(event="delivered", recipient="ann@acme.test")
+    hop.close()
+    assert hop.server_names == [name] and len(hop.bodies) == 1
