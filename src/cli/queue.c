@@ -21,27 +21,42 @@ static bool parse_age(const char *text, json_int_t *seconds)
     return false;
 }
 
+/* The words of the filter grammar and the fields they ask for. */
+static const struct { const char *word, *field; } filters[] = {
+    {"reference", "reference"}, {"from", "sender"}, {"sender", "sender"}, {"to", "recipient"}, {"recipient", "recipient"}, {"domain", "domain"},
+    {"state", "state"}};
+
+/* All filters must match, so one field cannot be asked for twice: the second would silently stand for both. */
+static bool set_filter(json_t *filter, const char *field, json_t *take_value)
+{
+    if (json_object_get(filter, field)) {
+        fprintf(stderr, "postern: two filters for the %s; give one, with * for any text\n", field);
+        json_decref(take_value);
+        return false;
+    }
+    return json_object_set_new(filter, field, take_value) == 0;
+}
+
 /* key:value into FILTER; a bare word is a reference. */
 static bool add_filter(json_t *filter, const char *word)
 {
-    static const char *const keys[] = {"reference", "sender", "recipient", "domain", "state"};
     const char *colon = strchr(word, ':');
     json_int_t seconds;
 
     if (!colon)
-        return json_object_set_new(filter, "reference", json_string(word)) == 0;
+        return set_filter(filter, "reference", json_string(word));
     struct str key = str_n(word, (size_t)(colon - word));
     if (str_is(key, "older")) {
         if (!parse_age(colon + 1, &seconds)) {
             fprintf(stderr, "postern: %s: a time is a number with s, m, h or d\n", word);
             return false;
         }
-        return json_object_set_new(filter, "older_s", json_integer(seconds)) == 0;
+        return set_filter(filter, "older_s", json_integer(seconds));
     }
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
-        if (str_is(key, keys[i]))
-            return json_object_set_new(filter, keys[i], json_string(colon + 1)) == 0;
-    fprintf(stderr, "postern: unknown filter %s\n", word);
+    for (size_t i = 0; i < sizeof filters / sizeof *filters; i++)
+        if (str_is(key, filters[i].word))
+            return set_filter(filter, filters[i].field, json_string(colon + 1));
+    fprintf(stderr, "postern: unknown filter %s; there are reference:, from:, to:, domain:, state: and older:\n", word);
     return false;
 }
 
@@ -118,14 +133,18 @@ static int ask_and_print(const struct command_line *line, json_t *request)
 {
     json_t *result = control_ask(line, request);
     bool ok = control_is_ok(result);
+    bool is_show = strcmp(line->verb, "show") == 0;
+    bool found = !is_show || json_array_size(json_object_get(result, "rows")) > 0;
 
     if (ok && line->json)
         print_json(result);
-    else if (ok)
+    else if (ok && found)
         print_result(result);
+    else if (ok)
+        fprintf(stderr, "postern: no such message is in the queue: %s\n", line->word[0]);
     json_decref(request);
     json_decref(result);
-    return ok ? EX_OK : EX_UNAVAILABLE;
+    return !ok ? EX_UNAVAILABLE : found ? EX_OK : EX_DATAERR;
 }
 
 int queue_main(const struct command_line *line)

@@ -55,6 +55,21 @@ def test_verbs(gateway):
     assert "acme.test" in gateway.cli("queue", "top").stdout
 
 
+def test_filters(gateway):
+    for sender in ("a@sender.test", "b@sender.test"):
+        assert gateway.client().transact("full@acme.test", sender=sender).startswith("250")
+    waiting(gateway, 2)
+    one, two = (r["reference"] for r in gateway.queue())
+    assert "a@sender.test" in gateway.cli("queue", "list", "from:a@*", "to:full@*", "state:queued", "older:0s").stdout
+    twice = gateway.cli("queue", "delete", one, two, check=False)
+    assert twice.returncode == 64 and "two filters" in twice.stderr, "never only one of them in silence"
+    assert len(gateway.queue()) == 2
+    unknown = gateway.cli("queue", "delete", "form:a@*", check=False)
+    assert unknown.returncode == 64 and "from:" in unknown.stderr
+    missing = gateway.cli("queue", "show", "NOSUCHONE1", check=False)
+    assert missing.returncode == 65 and "NOSUCHONE1" in missing.stderr
+
+
 def test_retry_by_hand_and_by_clock(gateway):
     assert gateway.client().transact("defer-once@acme.test").startswith("250")
     waiting(gateway, 1)
