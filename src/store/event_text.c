@@ -173,11 +173,19 @@ static struct str default_dsn(const struct event *e)
     return e->kind == EVENT_DELIVERED ? STR("2.0.0") : e->kind == EVENT_DEFERRED ? STR("4.0.0") : STR("5.0.0");
 }
 
+/* "550 …", "550-…": the server's words. Ours may begin with digits, too: "192.0.2.1[192.0.2.1]:25 does not offer SMTPUTF8". */
+static bool is_reply(struct str text)
+{
+    for (size_t i = 0; i < 3; i++)
+        if (i >= text.len || !ascii_is_digit((unsigned char)text.at[i]))
+            return false;
+    return text.len == 3 || text.at[3] == ' ' || text.at[3] == '-';
+}
+
 static void attempt(const struct event *e, const struct event_text_context *context, const char *daemon, const char *status, const char *prefix,
                     struct buf *out)
 {
-    bool remote = e->remote_reply.len >= 3 && ascii_is_digit(e->remote_reply.at[0]) && ascii_is_digit(e->remote_reply.at[1]) &&
-                  ascii_is_digit(e->remote_reply.at[2]);
+    bool remote = is_reply(e->remote_reply);
 
     begin_queued(e, context, daemon, out);
     add_field(out, "to", e->recipient);

@@ -60,6 +60,9 @@ def test_an_internationalised_address_is_not_said_to_a_server_without_smtputf8()
         c.ask("EHLO client.example.test")
         assert send(c, mail=" SMTPUTF8", sender="käte@example.test", recipient="jörg@acme.test").startswith("250")
         assert g.wait_for_event(event="bounced", recipient="jörg@acme.test")[0]["dsn"] == "5.6.7"
+        with open(g.path("log", "mail.log"), encoding="utf-8") as f:
+            line = next(line for line in f if "status=bounced" in line)
+        assert "does not offer SMTPUTF8" in line and "said:" not in line, "our own words are not put into the server's mouth"
         assert not [line for line in hop.said if line.startswith(("MAIL", "RCPT"))]
 
 
