@@ -200,7 +200,8 @@ enum session_next message_end(struct session *s)
     const char *trouble = scan_trouble(scan_pool_scan(s->gate->parts.scan, tx->body, &report));
     if (trouble)
         return fail(s, trouble);
-    struct message_facts facts = {.size = blob_size(tx->body), .smtputf8 = tx->mail.smtputf8, .now_ms = clock_wall_ms(), .report = &report};
+    struct message_facts facts = {.size = blob_size(tx->body), .smtputf8 = tx->mail.smtputf8, .is_binary = tx->mail.body == BODY_BINARYMIME,
+                                  .now_ms = clock_wall_ms(), .report = &report};
     const struct finding *by = judge(s, &facts, &found, &tags);
     if (by)
         return refuse_all(s, by, &found, &report);

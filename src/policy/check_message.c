@@ -21,7 +21,7 @@ struct finding check_line_length(const struct message_facts *m, const struct pol
 {
     int64_t limit = setting_number(p, SETTING_max_line);
 
-    if (!limit || m->report->longest_line <= limit)
+    if (!limit || m->is_binary || m->report->longest_line <= limit)
         return finding_none();
     return finding_make(REASON_LINE_TOO_LONG_IN_MESSAGE, "line %u has %u bytes, %lld are allowed", m->report->longest_line_number,
                         m->report->longest_line, (long long)limit);

@@ -33,6 +33,7 @@ struct message_facts {
     bool skips_content;                /* the client's network is on a list that lets it: size and loops are checked all the same */
     uint64_t size;
     bool smtputf8;
+    bool is_binary;                    /* BODY=BINARYMIME: octets, not lines */
     int64_t now_ms;                    /* wall clock */
     const struct scan_report *report;
 };
