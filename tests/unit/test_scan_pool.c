@@ -252,7 +252,7 @@ static void a_question_on_its_way_is_answered_before_leaving(void **state)
             assert_int_equal(kill(pid, SIGSTOP), 0);
             assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
         }
-        assert_true(packet_send(pair[0], &ask, offsetof(typeof(ask), bytes) + sizeof ask.bytes, NULL, 1000));
+        assert_true(packet_send(pair[0], &ask, sizeof ask.question + sizeof ask.bytes, NULL, 1000));
         if (i == 2) {
             assert_int_equal(kill(pid, SIGTERM), 0);
             assert_int_equal(kill(pid, SIGCONT), 0);
