@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-enum { COMPARE_OCTETS_MAX = 32 << 20, REREAD_TIMES = 4, REREAD_OCTETS_MIN = 64 * 1024 };
+enum { COMPARE_OCTETS_MAX = 16 << 20, REREAD_TIMES = 4, REREAD_OCTETS_MIN = 64 * 1024 };
 
 bool mime_part_is_multipart(const struct mime_part *p)
 {
@@ -50,26 +50,16 @@ struct mime_part *mime_part_add(struct mime_reader *r, struct mime_part *parent)
     return part;
 }
 
-/* Does any parameter or odd line of the header speak of a boundary, although the part is no multipart for us? */
-static bool speaks_of_boundary(struct str header)
-{
-    static const char word[] = "boundary";
-
-    for (const char *at = header.at, *end = header.at + header.len; (size_t)(end - at) >= sizeof word - 1; at++) {
-        if (ascii_lower((unsigned char)*at) == 'b' && str_starts_case(str_n(at, (size_t)(end - at)), STR("boundary")))
-            return true;
-    }
-    return false;
-}
-
 static void push_frame(struct mime_walk *w, struct mime_part *part, struct str boundary, bool is_loose)
 {
     struct mime_frame *f = arena_alloc(w->reader->arena, sizeof *f);
 
     if (!f)
         return;
-    *f = (struct mime_frame){.outer = w->frame, .part = part, .boundary = boundary, .header = part->header, .region = w->at,
-                             .region_line = w->line, .is_loose = is_loose};
+    *f = (struct mime_frame){.outer = w->frame, .part = part, .boundary = boundary, .region = w->at, .region_line = w->line,
+                             .is_loose = is_loose};
+    if (!mime_frame_values(w->reader, f, part->header) && !mime_part_is_multipart(part))
+        return; /* no reader takes it for a multipart */
     for (struct mime_frame *o = boundary.len ? w->frame : NULL; o; o = o->outer)
         if (str_eq(o->boundary, boundary) && o->state != FRAME_EPILOGUE)
             mime_note(w->reader, MIME_BOUNDARY_REUSED, part, part->line, boundary);
@@ -99,8 +89,7 @@ static void open_body(struct mime_walk *w, struct mime_part *part, bool is_loose
         }
         if (!mime_part_is_message(part) || mime_part_is_encoded(part) || is_too_deep(w, part)) {
             part->is_leaf = !(mime_part_is_message(part) && mime_part_is_encoded(part));
-            if (speaks_of_boundary(part->header))
-                push_frame(w, part, (struct str){0}, false);
+            push_frame(w, part, (struct str){0}, false);
             return;
         }
         struct mime_part *inner = mime_part_add(w->reader, part);

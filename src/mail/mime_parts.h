@@ -80,8 +80,8 @@ struct mime_frame {
     struct mime_frame *outer;
     struct mime_part *part;
     struct str boundary;
-    struct str header;       /* that the boundary came from: whatever else it could be read to say */
-    struct str squeezed;     /* HEADER without quotes, backslashes and blanks; made when first needed */
+    struct str values[2];    /* what stands behind "boundary" in its header; and the same without quotes, backslashes and blanks */
+    uint8_t starts[32];      /* octets that a value in VALUES begins with, one bit each */
     size_t region;           /* offset where preamble or epilogue begins */
     uint32_t region_line;
     enum { FRAME_PREAMBLE, FRAME_PARTS, FRAME_EPILOGUE } state;
@@ -103,7 +103,7 @@ struct mime_walk {
     struct mime_frame *frame; /* innermost */
     struct mime_part *base;   /* the part that TEXT is read for */
     struct mime_part *part;   /* innermost one open */
-    size_t compare_left;      /* octets of headers that odd lines may still be compared with */
+    size_t compare_left;      /* octets that odd lines may still be compared with */
 };
 
 struct mime_delimiter {
@@ -143,6 +143,8 @@ bool mime_next_delimiter(struct mime_walk *w, struct mime_delimiter *out);
 /* Is LINE a boundary line of an open frame? */
 struct mime_frame *mime_match(const struct mime_walk *w, struct str line, bool *closes);
 bool mime_boundary_is_odd(struct str boundary);
+/* F's VALUES from HEADER; false when it does not speak of a boundary. */
+bool mime_frame_values(struct mime_reader *r, struct mime_frame *f, struct str header);
 /* A boundary that TEXT seems to have: the first "--" line with a MIME field behind it. Empty when there is none. */
 struct str mime_guess_boundary(struct str text);
 
