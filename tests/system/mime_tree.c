@@ -77,6 +77,8 @@ static json_t *describe_part(struct arena *arena, const struct mime_part *p, boo
     json_object_set_new(o, "line", json_integer(p->line));
     json_object_set_new(o, "type", text(str_from(type)));
     json_object_set_new(o, "encoding", json_string(transfer_encoding_name(p->encoding)));
+    const struct parameter *charset = parameter_find(p->type.parameters, "charset");
+    json_object_set_new(o, "charset", text(charset ? charset->value : STR("")));
     json_object_set_new(o, "name", text(p->name));
     json_object_set_new(o, "other_name", text(p->other_name));
     json_object_set_new(o, "leaf", json_boolean(p->is_leaf));
