@@ -134,6 +134,20 @@ def serves(gateway):
         return False
 
 
+def arrived(sink):
+    return len(os.listdir(os.path.join(sink.maildir, "new")))
+
+
+def drain(gateway, stalled_s=120):
+    """Until nothing waits, or nothing has arrived for so long: a backlog is no loss, a queue that stands still is one to look at."""
+    count, until = -1, time.monotonic() + stalled_s
+    while gateway.queue() and time.monotonic() < until:
+        if arrived(gateway.sink) != count:
+            count, until = arrived(gateway.sink), time.monotonic() + stalled_s
+        gateway.control(noun="queue", verb="retry")
+        time.sleep(2)
+
+
 def run(kills, what=("relay", "courier", "all", "scan"), clients=4, most_pause=0.6, seed=None, big=True, say=lambda text: None):
     chance = random.Random(seed)
     with pt.Gateway(settings={"max_connections_per_minute": "0", "max_connections_per_hour": "0", "max_messages_per_connection": "0",
@@ -154,8 +168,5 @@ def run(kills, what=("relay", "courier", "all", "scan"), clients=4, most_pause=0
         for load in loads:
             load.join(30)
         promised = [unique for load in loads for unique in load.promised]
-        until = time.monotonic() + 120
-        while gateway.queue() and time.monotonic() < until:
-            gateway.control(noun="queue", verb="retry")
-            time.sleep(0.1)
+        drain(gateway)
         return Tally(promised, delivered_ids(gateway.sink), len(gateway.queue()), sum(load.refused for load in loads))
