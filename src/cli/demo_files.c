@@ -99,10 +99,35 @@ static bool make_certificate(const char *directory)
     return ok || say("making a certificate");
 }
 
+/* Can everybody get to DIRECTORY (absolute)? Below a home folder such as /root only its owner can. */
+static bool is_open_to_all(const char *directory)
+{
+    char path[PATH_MAX];
+    struct stat st;
+
+    snprintf(path, sizeof path, "%s", directory);
+    for (char *slash = strrchr(path, '/'); slash && slash != path; slash = strrchr(path, '/')) {
+        *slash = '\0';
+        if (stat(path[0] ? path : "/", &st) < 0 || !(st.st_mode & S_IXOTH))
+            return false;
+    }
+    return true;
+}
+
+/* Started as root, the gateway runs as nobody, or where nobody cannot reach the folder as root without its powers. NULL: as who started it. */
+static const char *user_of(const char *directory)
+{
+    return geteuid() != 0 ? NULL : is_open_to_all(directory) ? "nobody" : "root";
+}
+
 static bool write_config(const struct demo_files *f)
 {
+    char user[64] = "";
     char text[8192], path[PATH_MAX + 32];
-    const char *d = f->directory;
+    const char *d = f->directory, *name = user_of(d);
+
+    if (name)
+        snprintf(user, sizeof user, "user = \"%s\"\n", name);
     int n = snprintf(text, sizeof text,
                      "# Made by `postern demo` at every start; change a copy.\n"
                      "host_name = \"%s\"\n%s"
@@ -116,7 +141,7 @@ static bool write_config(const struct demo_files *f)
                      "domain \"strict.test\" {\n  routes = {\"127.0.0.1:%d\"}\n  local_recipients = {\"ann\", \"bob\"}\n}\n"
                      "domain \"live.test\" {  # its own server's answers reach the sender\n  routes = {\"127.0.0.1:%d\"}\n  cut_through = yes\n}\n"
                      "domain \"down.test\" {  # nobody listens there\n  routes = {\"127.0.0.1:%d\"}\n}\n",
-                     host_name, geteuid() == 0 ? "user = \"nobody\"\n" : "", DEMO_MX, DEMO_SUBMISSION, DEMO_SUBMISSIONS, DEMO_CONSOLE, DEMO_CONSOLE, d, d, d, d, d, d, d, d, d, DEMO_SINK,
+                     host_name, user, DEMO_MX, DEMO_SUBMISSION, DEMO_SUBMISSIONS, DEMO_CONSOLE, DEMO_CONSOLE, d, d, d, d, d, d, d, d, d, DEMO_SINK,
                      DEMO_SINK, DEMO_SINK, DEMO_DEAD);
 
     if (n < 0 || (size_t)n >= sizeof text) {
@@ -153,16 +178,17 @@ static void find_program(char *to)
         memmove(to, to + len + 1, strlen(to + len + 1) + 1);
 }
 
-/* Started as root, the gateway runs as nobody: what it writes must be that user's. */
+/* What the gateway writes must be its user's. */
 static bool give_away(const struct demo_files *f)
 {
     static const char *const folders[] = {"/state", "/spool", "/run", "/log"};
     char path[PATH_MAX + 32];
-    const struct passwd *nobody = geteuid() == 0 ? getpwnam("nobody") : NULL;
+    const char *name = user_of(f->directory);
+    const struct passwd *user = name ? getpwnam(name) : NULL;
 
-    for (size_t i = 0; nobody && i < sizeof folders / sizeof *folders; i++) {
+    for (size_t i = 0; user && i < sizeof folders / sizeof *folders; i++) {
         snprintf(path, sizeof path, "%s%s", f->directory, folders[i]);
-        if (chown(path, nobody->pw_uid, nobody->pw_gid) < 0)
+        if (chown(path, user->pw_uid, user->pw_gid) < 0)
             return say(path);
     }
     return true;
