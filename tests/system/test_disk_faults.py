@@ -5,6 +5,7 @@ filled to its last byte, where the tests may mount one.
 """
 import contextlib
 import os
+import shutil
 import socket
 import subprocess
 import threading
@@ -26,7 +27,8 @@ class Faulty(pt.Gateway):
 
     def __init__(self, **options):
         super().__init__(**options)
-        self.env.update(LD_PRELOAD=FAULTFS, FAULT_FSYNC=self.path("run", "fail-fsync"), FAULT_WRITE=self.path("run", "fail-write"))
+        library = shutil.copy(FAULTFS, self.directory)  # the relay loads it as its own user, who may not look where this was built
+        self.env.update(LD_PRELOAD=library, FAULT_FSYNC=self.path("run", "fail-fsync"), FAULT_WRITE=self.path("run", "fail-write"))
 
     def break_it(self, what, names_ending_in=""):
         """WHAT: fsync or write. It strikes as soon as the flag has its name, so it gets its text before."""
