@@ -113,7 +113,7 @@ struct domain *settings_add_domain(struct settings *s, struct str name)
 /* A blank-separated default as entries. */
 static bool parse_default(enum setting id, struct setting_value *v, struct buf *error)
 {
-    enum { MOST = 32 };
+    enum { MOST = 128 };
     const char *entries[MOST];
     size_t count = 0;
     bool list = rows[id].type == SETTING_LIST || rows[id].type == SETTING_NETWORKS;
@@ -124,8 +124,10 @@ static bool parse_default(enum setting id, struct setting_value *v, struct buf *
         return false;
     }
     if (list)
-        for (char *save, *word = strtok_r(copy, " ", &save); word && count < MOST; word = strtok_r(NULL, " ", &save))
+        for (char *save, *word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
+            bug_unless(count < MOST);
             entries[count++] = word;
+        }
     else
         entries[count++] = copy;
     bool ok = setting_parse(id, entries, count, v, error);
@@ -148,11 +150,33 @@ bool setting_decides_at_data(enum setting s)
     case SETTING_date_required:
     case SETTING_check_header_count:
     case SETTING_check_subject:
+    case SETTING_max_file_name:
+    case SETTING_max_file_name_action:
+    case SETTING_max_parts:
+    case SETTING_max_parts_action:
+    case SETTING_check_partial:
+    case SETTING_check_structure:
+    case SETTING_blocked_extensions:
+    case SETTING_check_attachment_type:
+    case SETTING_check_archives:
+    case SETTING_blocked_attachments:
+    case SETTING_encrypted_attachments:
+    case SETTING_macro_attachments:
     case SETTING_cut_through:
         return true;
     default:
         return false;
     }
+}
+
+/* A value as one number; of a list its entries with their order. */
+static int64_t digest(const struct setting_value *v)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < v->list.count; i++)
+        sum = sum * 31 + hash_bytes(v->list.at[i], strlen(v->list.at[i]));
+    return v->list.count ? (int64_t)sum : v->number;
 }
 
 static uint64_t fingerprint(const struct policy *p)
@@ -162,7 +186,7 @@ static uint64_t fingerprint(const struct policy *p)
 
     for (enum setting s = 0; s < SETTING_COUNT; s++)
         if (setting_decides_at_data(s))
-            values[n++] = p->value[s].number;
+            values[n++] = digest(&p->value[s]);
     return hash_bytes(values, n * sizeof *values);
 }
 

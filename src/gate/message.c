@@ -182,10 +182,21 @@ static enum session_next deliver(struct session *s, const struct findings *found
     return next;
 }
 
+static enum session_next decide(struct session *s, const struct scan_report *report)
+{
+    const struct transaction *tx = s->tx;
+    struct findings found = {0}, tags = {0};
+    struct message_facts facts = {.size = blob_size(tx->body), .smtputf8 = tx->mail.smtputf8, .is_binary = tx->mail.body == BODY_BINARYMIME,
+                                  .now_ms = clock_wall_ms(), .report = report};
+    const struct finding *by = judge(s, &facts, &found, &tags);
+
+    return by ? refuse_all(s, by, &found, report) : deliver(s, &found, &tags, report);
+}
+
 enum session_next message_end(struct session *s)
 {
     struct transaction *tx = s->tx;
-    struct findings found = {0}, tags = {0};
+    struct findings found = {0};
     struct scan_report report;
 
     if (tx->too_large) {
@@ -197,13 +208,11 @@ enum session_next message_end(struct session *s)
         return no_storage(s, &found, NULL);
     if (tx->broken || !blob_seal(tx->body))
         return fail(s, "the message could not be kept while it came");
-    const char *trouble = scan_trouble(scan_pool_scan(s->gate->parts.scan, tx->body, &report));
+    const struct scan_limits limits = scan_limits_of(settings_system(tx->runtime->settings));
+    const char *trouble = scan_trouble(scan_pool_scan(s->gate->parts.scan, tx->body, &limits, &report));
     if (trouble)
         return fail(s, trouble);
-    struct message_facts facts = {.size = blob_size(tx->body), .smtputf8 = tx->mail.smtputf8, .is_binary = tx->mail.body == BODY_BINARYMIME,
-                                  .now_ms = clock_wall_ms(), .report = &report};
-    const struct finding *by = judge(s, &facts, &found, &tags);
-    if (by)
-        return refuse_all(s, by, &found, &report);
-    return deliver(s, &found, &tags, &report);
+    enum session_next next = decide(s, &report);
+    scan_report_free(&report);
+    return next;
 }

@@ -22,6 +22,13 @@ struct finding check_header_count(const struct message_facts *m, const struct po
 struct finding check_subject(const struct message_facts *m, const struct policy *p);
 struct finding check_date(const struct message_facts *m, const struct policy *p);
 struct finding check_hops(const struct message_facts *m, const struct policy *p);
+struct finding check_part_count(const struct message_facts *m, const struct policy *p);
+struct finding check_partial(const struct message_facts *m, const struct policy *p);
+struct finding check_structure(const struct message_facts *m, const struct policy *p);
+struct finding check_file_names(const struct message_facts *m, const struct policy *p);
+struct finding check_blocked_attachments(const struct message_facts *m, const struct policy *p);
+struct finding check_encrypted_attachments(const struct message_facts *m, const struct policy *p);
+struct finding check_macros(const struct message_facts *m, const struct policy *p);
 struct finding check_message_size(uint64_t size, const struct policy *p);
 
 /* RCPT: everything known so far about this recipient; product.md §4 has the order. Found things are added to OUT, also those

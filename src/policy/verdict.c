@@ -29,6 +29,9 @@ static int action_setting(enum reason r)
     case REASON_LINE_TOO_LONG_IN_MESSAGE: return SETTING_max_line_action;
     case REASON_HEADER_TOO_LONG: return SETTING_max_header_action;
     case REASON_DATE_OUT_OF_RANGE: return SETTING_max_date_skew_action;
+    case REASON_FILE_NAME_TOO_LONG: return SETTING_max_file_name_action;
+    case REASON_TOO_MANY_PARTS: return SETTING_max_parts_action;
+    case REASON_ATTACHMENT_BLOCKED: return SETTING_blocked_attachments;
     default: break;
     }
     int s = reason_row(r)->setting;

@@ -7,6 +7,7 @@
 #include "base/bug.h"
 #include "mail/header.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 const char *once_field_name(enum once_field f)
@@ -43,7 +44,7 @@ static bool flag_is_sane(const bool *flag)
 static bool flags_are_sane(const struct scan_report *r)
 {
     return flag_is_sane(&r->subject_is_utf8) && flag_is_sane(&r->has_date) && flag_is_sane(&r->date_is_valid) &&
-           flag_is_sane(&r->has_8bit) && flag_is_sane(&r->header_is_utf8);
+           flag_is_sane(&r->has_8bit) && flag_is_sane(&r->header_is_utf8) && flag_is_sane(&r->important_dropped);
 }
 
 static bool counts_are_sane(const struct scan_report *r)
@@ -73,13 +74,46 @@ static bool date_is_sane(const struct scan_report *r)
     return r->date_ms == 0;
 }
 
+static bool records_are_sane(const struct scan_report *r)
+{
+    struct str rest = report_records(r);
+    struct record record;
+    uint32_t count = 0;
+
+    if ((r->tail_len != 0) != (r->tail != NULL) || r->tail_len > REPORT_TAIL_MAX || (r->important_dropped && !r->records_dropped))
+        return false;
+    while (record_read(&rest, &record))
+        count++;
+    return rest.len == 0 && count == r->record_count;
+}
+
 bool scan_report_is_sane(const struct scan_report *r, uint64_t size, uint32_t sequence)
 {
     const unsigned known = HEADER_NO_COLON | HEADER_SPACE_BEFORE_COLON | HEADER_BAD_NAME | HEADER_8BIT | HEADER_NUL | HEADER_BARE_CR_LF |
                            HEADER_FOLDED_FIRST;
 
     return r->version == REPORT_VERSION && r->sequence == sequence && r->size == size && (r->defects & ~known) == 0 &&
-           flags_are_sane(r) && places_are_sane(r, size) && counts_are_sane(r) && date_is_sane(r) &&
+           flags_are_sane(r) && places_are_sane(r, size) && records_are_sane(r) && counts_are_sane(r) && date_is_sane(r) &&
            text_is_sane(r->longest_field_name, sizeof r->longest_field_name) && text_is_sane(r->subject, sizeof r->subject) &&
            text_is_sane(r->from, sizeof r->from) && text_is_sane(r->message_id, sizeof r->message_id);
+}
+
+void scan_report_free(struct scan_report *r)
+{
+    free((void *)(uintptr_t)r->tail);
+    r->tail = NULL;
+    r->tail_len = 0;
+}
+
+struct str report_records(const struct scan_report *r)
+{
+    return str_n(r->tail, r->tail_len);
+}
+
+bool report_next(struct str *rest, enum record_kind kind, struct record *out)
+{
+    while (record_read(rest, out))
+        if (out->kind == kind)
+            return true;
+    return false;
 }

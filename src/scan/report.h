@@ -1,14 +1,15 @@
 /*
- * report.h: what the scan process tells the relay about one message, as it crosses the socket: plain fixed-size data, every
- * string bounded and NUL-terminated, checked by scan_report_is_sane() before use, since a scan process
- * that was taken over by a message could send anything.
+ * report.h: what the scan process tells the relay about one message, as it crosses the socket: a fixed part with every
+ * string bounded and NUL-terminated, and behind it the records of what was found (record.h). All of it is checked by
+ * scan_report_is_sane() before use, since a scan process that was taken over by a message could send anything.
  */
 #ifndef SCAN_REPORT_H
 #define SCAN_REPORT_H
 
-#include "base/str.h"
+#include "scan/record.h"
 
-enum { REPORT_SUBJECT_MAX = 256, REPORT_ADDRESS_MAX = 320, REPORT_ID_MAX = 256, REPORT_VERSION = 1 };
+enum { REPORT_SUBJECT_MAX = 256, REPORT_ADDRESS_MAX = 320, REPORT_ID_MAX = 256, REPORT_VERSION = 2,
+       REPORT_TAIL_MAX = 4 * 1024 * 1024 /* octets of records, the detailed report's texts included */ };
 
 /* What a Date can say: 0001 … 9999 and a zone. Keeps sums with date_ms from overflowing. */
 #define REPORT_DATE_MIN_MS INT64_C(-62200000000000)
@@ -45,15 +46,27 @@ struct scan_report {
     bool header_is_utf8;         /* header holds octets above 127 and they are valid UTF-8 */
     uint32_t date_line;
     int64_t date_ms;             /* wall clock */
-    char subject[REPORT_SUBJECT_MAX];       /* raw, unfolded, printable or UTF-8, cut */
-    char from[REPORT_ADDRESS_MAX];          /* the From field's value, unfolded, cut */
+    char subject[REPORT_SUBJECT_MAX];       /* decoded (RFC 2047), unfolded, printable or UTF-8, cut */
+    char from[REPORT_ADDRESS_MAX];          /* likewise */
     char message_id[REPORT_ID_MAX];
+    uint32_t part_count;         /* MIME parts at all depths, also those beyond the ceiling of what is read */
+    uint32_t record_count;
+    uint32_t records_dropped;    /* found, but there was no room for them */
+    bool important_dropped;      /* … and defects, parts or files are among them: the message was not examined whole */
+    uint32_t tail_len;           /* octets of records */
+    const char *tail;            /* the relay's own memory, NULL while it crosses the socket; owned: scan_report_free() */
 };
 
-/* Strings terminated, booleans 0 or 1, numbers within SIZE. */
+/* Strings terminated, booleans 0 or 1, numbers within SIZE, records sound and as many as it says. */
 bool scan_report_is_sane(const struct scan_report *r, uint64_t size, uint32_t sequence);
+void scan_report_free(struct scan_report *r);
 
-/* Reads MESSAGE (CR LF lines) in one pass. Pure; runs inside the scan process, and in tests. */
+/* The records of KIND, in the order in which they were found: start with *REST = report_records(r); false at the end. */
+struct str report_records(const struct scan_report *r);
+bool report_next(struct str *rest, enum record_kind kind, struct record *out);
+
+/* Reads the lines and the header of MESSAGE (CR LF lines) in one pass, without memory of its own: what needs no parser
+ * of MIME. Subject and From are as they stand. Pure; the first step of analyse() in scan/analysis.h. */
 void scan_message(struct str message, struct scan_report *out);
 
 #endif

@@ -172,14 +172,14 @@ static enum scan_result read_report(struct scan_pool *p, struct channel c, uint3
 }
 
 /* A process that was gone before it saw the question (EPIPE) says nothing about this message: the next one is asked. */
-enum scan_result scan_pool_scan(struct scan_pool *p, const struct blob *message, struct scan_report *out)
+enum scan_result scan_pool_scan(struct scan_pool *p, const struct blob *message, const struct scan_limits *limits, struct scan_report *out)
 {
     struct timespec deadline = in_ms(p->timeout_ms);
     struct channel c;
 
     while (take_channel(p, &deadline, &c)) {
         uint32_t sequence = ++p->sequence;
-        if (channel_ask(c.socket, sequence, message))
+        if (channel_ask(c.socket, sequence, message, limits))
             return read_report(p, c, sequence, blob_size(message), out);
         if (errno == EPIPE || errno == ECONNRESET) {
             drop_channel(p, c, false);

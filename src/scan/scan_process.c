@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/packet.h"
+#include "scan/analysis.h"
 #include "scan/sandbox_parts.h"
 
 #include <errno.h>
@@ -18,6 +19,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { TICK_S = 1, TICKS_A_MESSAGE = 60 }; /* seconds of CPU, beside the relay's own timeout */
@@ -84,47 +86,67 @@ static struct str map_message(int fd, uint64_t size)
     return map == MAP_FAILED ? str_n(NULL, 0) : str_n(map, (size_t)size);
 }
 
-static bool scan_large(const struct scan_question *question, int fd, struct scan_report *out)
+static bool scan_large(struct analyzer *analyzer, const struct scan_question *question, int fd, struct scan_report *out)
 {
     struct str message = map_message(fd, question->size);
 
     if (!message.at)
         return false;
-    scan_message(message, out);
+    analyze(analyzer, message, &question->limits, out);
     munmap((void *)(uintptr_t)message.at, message.len);
     return true;
 }
 
 /* False when the packet is not a question, or its message cannot be had. */
-static bool scan_question(const struct scan_packet *packet, size_t len, const struct packet_fds *fds, struct scan_report *out)
+static bool scan_question(struct analyzer *analyzer, const struct scan_packet *packet, size_t len, const struct packet_fds *fds,
+                          struct scan_report *out)
 {
     const struct scan_question *question = &packet->question;
 
     if (len < sizeof *question || fds->count != (question->is_inline ? 0U : 1U))
         return false;
     if (!question->is_inline)
-        return scan_large(question, fds->fd[0], out);
+        return scan_large(analyzer, question, fds->fd[0], out);
     if (question->size != len - sizeof *question)
         return false;
-    scan_message(str_n(packet->bytes, (size_t)question->size), out);
+    analyze(analyzer, str_n(packet->bytes, (size_t)question->size), &question->limits, out);
     return true;
 }
 
-static bool answer(int socket, const struct scan_packet *packet, size_t len, const struct packet_fds *fds)
+/* The fixed part with the first of the records, then what did not fit. */
+static bool send_report(int socket, const struct scan_report *report)
+{
+    struct scan_report head = *report;
+    size_t sent = SCAN_FIRST_PACKET_MAX - sizeof head < report->tail_len ? SCAN_FIRST_PACKET_MAX - sizeof head : report->tail_len;
+    struct iovec pieces[2] = {{.iov_base = &head, .iov_len = sizeof head}, {.iov_base = (void *)(uintptr_t)report->tail, .iov_len = sent}};
+
+    head.tail = NULL;
+    if (!packet_sendv(socket, pieces, sent ? 2 : 1, NULL, -1))
+        return false;
+    while (sent < report->tail_len) {
+        size_t n = report->tail_len - sent < SCAN_NEXT_PACKET_MAX ? report->tail_len - sent : SCAN_NEXT_PACKET_MAX;
+        if (!packet_send(socket, report->tail + sent, n, NULL, -1))
+            return false;
+        sent += n;
+    }
+    return true;
+}
+
+static bool answer(int socket, struct analyzer *analyzer, const struct scan_packet *packet, size_t len, const struct packet_fds *fds)
 {
     struct scan_report report;
 
     turns++;
-    bool read = scan_question(packet, len, fds, &report);
+    bool read = scan_question(analyzer, packet, len, fds, &report);
     for (size_t i = 0; i < fds->count; i++)
         close(fds->fd[i]);
     report.sequence = packet->question.sequence;
-    bool sent = read && packet_send(socket, &report, sizeof report, NULL, -1);
+    bool sent = read && send_report(socket, &report);
     turns++;
     return sent;
 }
 
-static int serve(int socket, struct scan_packet *packet)
+static int serve(int socket, struct analyzer *analyzer, struct scan_packet *packet)
 {
     struct packet_fds fds;
 
@@ -132,29 +154,38 @@ static int serve(int socket, struct scan_packet *packet)
         ptrdiff_t n = packet_receive(socket, packet, sizeof *packet, &fds, QUESTION_WAIT_MS);
         if (n == 0 || (n < 0 && errno == ECONNRESET))
             return EX_OK;
-        if (n < 0 || !answer(socket, packet, (size_t)n, &fds))
+        if (n < 0 || !answer(socket, analyzer, packet, (size_t)n, &fds))
             return EX_PROTOCOL;
     }
+}
+
+/* Whatever reads files (tables of charsets, of domains) does so here, while it may. */
+static bool prepare(struct analyzer **analyzer, struct scan_packet **packet)
+{
+    if (setenv("TZ", "UTC0", 1) != 0) /* dates in archives: the zone would be read from a file */
+        return false;
+    tzset();
+    *analyzer = analyzer_new();
+    *packet = malloc(sizeof **packet);
+    return *analyzer && *packet && prctl(PR_SET_DUMPABLE, 0) == 0 && arm_signals();
 }
 
 int scan_process(int socket, uint64_t memory_limit)
 {
     const struct sandbox_paths nothing = {.read = NULL};
-    struct scan_packet *packet = malloc(sizeof *packet);
+    struct analyzer *analyzer = NULL;
+    struct scan_packet *packet = NULL;
+    int code = EX_OSERR;
 
     channel = socket;
-    if (!packet || prctl(PR_SET_DUMPABLE, 0) != 0 || !arm_signals()) {
+    if (!prepare(&analyzer, &packet))
         log_error("the scan process cannot start: %s", strerror(errno));
-        free(packet);
-        return EX_OSERR;
-    }
-    if (!sandbox_enter(SANDBOX_SCAN, &nothing, memory_limit)) {
+    else if (!sandbox_enter(SANDBOX_SCAN, &nothing, memory_limit))
         log_error("the scan process cannot confine itself: %s; no message is read", strerror(errno));
-        free(packet);
-        return EX_OSERR;
-    }
-    int code = serve(socket, packet);
+    else
+        code = serve(socket, analyzer, packet);
     free(packet);
+    analyzer_free(&analyzer);
     if (SANDBOX_IS_RELAXED)
         _exit(code); /* the leak check at the end of such a build needs what the sandbox refuses */
     return code;

@@ -26,6 +26,8 @@
 
 #include <cmocka.h>
 
+#include "limits_sample.h"
+
 enum { PATIENCE_MS = 60000, PAUSE_MS = 20, DIARY_MAX = 256 * 1024 };
 
 /* ---- the children ---- */
@@ -57,9 +59,11 @@ static void scan_something(struct scan_pool *pool)
 {
     struct scan_report r;
     struct blob *b = blob_from(STR("Subject: read\r\n\r\n"));
-    enum scan_result result = b ? scan_pool_scan(pool, b, &r) : SCAN_UNAVAILABLE;
+    enum scan_result result = b ? scan_pool_scan(pool, b, &sample_limits, &r) : SCAN_UNAVAILABLE;
 
     write_down("relay", "scanned %d %s", (int)result, result == SCAN_OK ? r.subject : "-");
+    if (result == SCAN_OK)
+        scan_report_free(&r);
     blob_unref(b);
 }
 

@@ -1,0 +1,145 @@
+/*
+ * check_attachments.c: attached files and what is inside of them, by name and by content, measured by a domain's settings. Evidence names the
+ * part and the file.
+ */
+#include "policy/policy.h"
+
+#include "scan/files/file.h"
+
+#include <stdio.h>
+
+enum { NAME_SHOWN = 60 };
+
+/* "part 2: invoice.zip/readme.exe" */
+static const char *place_of(const struct record_file *f, char to[120])
+{
+    struct str name = f->name.len > NAME_SHOWN ? str_from_index(f->name, f->name.len - NAME_SHOWN) : f->name;
+
+    snprintf(to, 120, "part " STR_FMT ": " STR_FMT, STR_ARG(f->path.len ? str_sub(f->path, 0, 40) : STR("1")),
+             STR_ARG(name.len ? name : STR("without a name")));
+    return to;
+}
+
+/* Octets of the name as a reader shows it; of a file in an archive that of the file itself. */
+struct finding check_file_names(const struct message_facts *m, const struct policy *p)
+{
+    int64_t limit = setting_number(p, SETTING_max_file_name);
+    struct str rest = report_records(m->report);
+    struct record r;
+
+    while (limit && report_next(&rest, RECORD_PART, &r)) {
+        size_t longest = r.part.name.len > r.part.other_name.len ? r.part.name.len : r.part.other_name.len;
+        if (longest > (size_t)limit)
+            return finding_make(REASON_FILE_NAME_TOO_LONG, "part " STR_FMT " in line %u has a name of %zu bytes, %lld are allowed",
+                                STR_ARG(r.part.path), r.part.line, longest, (long long)limit);
+    }
+    return finding_none();
+}
+
+static bool extension_is_blocked(const struct setting_list *list, struct str extension)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        struct str one = str_from(list->at[i]);
+        if (one.len && one.at[0] == '.')
+            one = str_from_index(one, 1);
+        if (extension.len && str_eq_case(one, extension))
+            return true;
+    }
+    return false;
+}
+
+/* The last extension of a name that another reader shows, as the file system of its reader would take it. */
+static struct str extension_of(struct str name)
+{
+    while (name.len && (name.at[name.len - 1] == '.' || name.at[name.len - 1] == ' '))
+        name.len--;
+    ptrdiff_t dot = str_find_last(name, '.');
+    return dot < 0 ? str_n(NULL, 0) : str_from_index(name, (size_t)dot + 1);
+}
+
+static struct finding blocked_by_name(const struct record_file *f, const struct setting_list *list)
+{
+    char place[120];
+    struct str extension = f->extension, other = extension_of(f->other_name);
+
+    if (!extension_is_blocked(list, extension)) {
+        if (!extension_is_blocked(list, other))
+            return finding_none();
+        extension = other;
+    }
+    return finding_make(REASON_ATTACHMENT_BLOCKED, "%s has the extension " STR_FMT, place_of(f, place), STR_ARG(str_sub(extension, 0, 20)));
+}
+
+/* A program is one whatever it is called; where programs may pass under their own name (the list does not hold them), only a disguise is blocked. */
+static struct finding blocked_by_content(const struct record_file *f)
+{
+    char place[120];
+
+    if (!f->is_program || (f->extension.len && !(f->facts & FACT_TYPE_DIFFERS)))
+        return finding_none();
+    return finding_make(REASON_ATTACHMENT_BLOCKED, "%s is a program by its content (" STR_FMT ")", place_of(f, place), STR_ARG(f->type_name));
+}
+
+static struct finding blocked_archive(const struct record_file *f)
+{
+    char place[120];
+    const char *why = f->facts & FACT_BOMB ? "unpacks to far more than it is"
+                      : f->facts & FACT_TOO_DEEP ? "holds archives in archives too deep to look into"
+                      : f->facts & FACT_TOO_MANY ? "holds more files than can be looked at"
+                      : f->facts & FACT_CONFLICTING_ENTRIES ? "shows different content to different programs" : NULL;
+
+    return why ? finding_make(REASON_ATTACHMENT_BLOCKED, "%s %s", place_of(f, place), why) : finding_none();
+}
+
+static struct finding blocked(const struct record_file *f, const struct policy *p)
+{
+    struct finding found = blocked_by_name(f, setting_list(p, SETTING_blocked_extensions));
+
+    if (found.reason == REASON_NONE && setting_flag(p, SETTING_check_attachment_type))
+        found = blocked_by_content(f);
+    if (found.reason == REASON_NONE && setting_flag(p, SETTING_check_archives))
+        found = blocked_archive(f);
+    return found;
+}
+
+struct finding check_blocked_attachments(const struct message_facts *m, const struct policy *p)
+{
+    struct str rest = report_records(m->report);
+    struct record r;
+    struct finding found = finding_none();
+
+    if (setting_action(p, SETTING_blocked_attachments) == ACTION_OFF)
+        return found;
+    while (found.reason == REASON_NONE && report_next(&rest, RECORD_FILE, &r))
+        found = blocked(&r.file, p);
+    return found;
+}
+
+static struct finding first_with(const struct message_facts *m, uint32_t facts, enum reason reason, const char *what)
+{
+    struct str rest = report_records(m->report);
+    struct record r;
+    char place[120];
+
+    while (report_next(&rest, RECORD_FILE, &r))
+        if (r.file.facts & facts)
+            return finding_make(reason, "%s %s", place_of(&r.file, place), what);
+    return finding_none();
+}
+
+struct finding check_encrypted_attachments(const struct message_facts *m, const struct policy *p)
+{
+    if (setting_action(p, SETTING_encrypted_attachments) == ACTION_OFF)
+        return finding_none();
+    return first_with(m, FACT_ENCRYPTED | FACT_HEADER_ENCRYPTED, REASON_ATTACHMENT_ENCRYPTED, "is protected by a password");
+}
+
+struct finding check_macros(const struct message_facts *m, const struct policy *p)
+{
+    struct finding f;
+
+    if (setting_action(p, SETTING_macro_attachments) == ACTION_OFF)
+        return finding_none();
+    f = first_with(m, FACT_AUTO_MACRO, REASON_ATTACHMENT_MACRO, "holds macros that run by themselves");
+    return f.reason != REASON_NONE ? f : first_with(m, FACT_MACRO | FACT_XLM_MACRO, REASON_ATTACHMENT_MACRO, "holds macros");
+}

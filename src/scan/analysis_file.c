@@ -1,0 +1,64 @@
+/* analysis_file.c: attached files and what is inside of them. Messages found there are read like the others. */
+#include "scan/analysis_parts.h"
+
+#include <string.h>
+
+static void note_one(struct analysis *a, struct place at, const struct record_file *f)
+{
+    struct record r = {.kind = RECORD_FILE, .file = *f};
+
+    r.file.path = at.path;
+    r.file.type_name = str_from(file_type_name((enum file_type)f->type));
+    r.file.is_program = file_type_is_executable((enum file_type)f->type);
+    r.file.is_archive = file_type_is_archive((enum file_type)f->type);
+    note(a, &r);
+}
+
+static void note_entry(struct analysis *a, struct place at, const struct file_entry *e)
+{
+    struct record_file f = {.level = e->level, .type = (uint16_t)e->type, .facts = e->facts, .size = e->size, .has_sha256 = e->has_sha256,
+                            .name = e->path, .extension = file_extension(a->arena, e->name)};
+
+    memcpy(f.sha256, e->sha256, sizeof f.sha256);
+    note_one(a, at, &f);
+}
+
+static void read_entry_content(struct analysis *a, struct place at, const struct file_entry *e)
+{
+    if (e->content.len && e->type == FILE_EMAIL)
+        analyze_mail_in_file(a, at, e->content);
+}
+
+static void read_entries(struct analysis *a, struct place at, const struct file_report *f)
+{
+    struct place inside = {.path = at.path};
+
+    for (const struct file_entry *e = f->entries; e; e = e->next) {
+        note_entry(a, at, e);
+        read_entry_content(a, inside, e);
+    }
+}
+
+static void note_whole(struct analysis *a, struct place at, const struct mime_part *part, struct str name, struct str content,
+                       const struct file_report *report)
+{
+    struct record_file f = {.type = (uint16_t)report->type, .facts = report->facts, .size = content.len, .has_sha256 = true, .name = name,
+                            .other_name = part ? part->other_name : str_n(NULL, 0), .extension = file_extension(a->arena, name),
+                            .detail = report->detail};
+
+    if (report->entries_dropped)
+        f.facts |= FACT_TOO_MANY;
+    memcpy(f.sha256, report->sha256, sizeof f.sha256);
+    note_one(a, at, &f);
+}
+
+void analyze_file(struct analysis *a, struct place at, const struct mime_part *part, struct str name, struct str content)
+{
+    struct file_report report;
+
+    file_read(a->tools->files, a->arena, content, name, &a->files, &report);
+    note_whole(a, at, part, name, content, &report);
+    read_entries(a, at, &report);
+    if (report.type == FILE_EMAIL && part)
+        analyze_mail_in_file(a, (struct place){.path = at.path}, content);
+}

@@ -1,0 +1,132 @@
+/* analysis_header.c: what the message's own header says: subject and addresses as a reader shows them, and the way it came. */
+#include "scan/analysis_parts.h"
+
+#include "mail/mailbox.h"
+#include "mail/rfc2047.h"
+#include "mail/trace_field.h"
+
+#include <string.h>
+
+enum { MOST_MAILBOXES = 50, MOST_HOPS = 60 };
+
+static const struct place top = {.line = 0};
+
+static struct place in_line(const struct header_field *f)
+{
+    return (struct place){.line = (uint32_t)f->line};
+}
+
+/* Into a fixed array of the report: clean, cut between characters, NUL-terminated. */
+static void keep_text(char *to, size_t size, struct str text)
+{
+    struct buf clean = buf_make(size);
+
+    record_clean(&clean, str_trim(text), size - 1, false);
+    memset(to, 0, size);
+    if (clean.len)
+        memcpy(to, clean.at, clean.len);
+    buf_free(&clean);
+}
+
+static void note_words(struct analysis *a, const struct header_field *f, unsigned defects)
+{
+    static const struct {
+        unsigned flag;
+        bool is_ambiguous;
+        const char *name, *text;
+    } rows[] = {{WORDS_BROKEN, false, "encoded-word-broken", "an encoded word that is not well formed"},
+                {WORDS_UNKNOWN_CHARSET, false, "encoded-word-charset", "an encoded word in an unknown charset"},
+                {WORDS_NESTED, false, "encoded-word-nested", "an encoded word inside an encoded word"},
+                {WORDS_CONTROL, false, "encoded-word-control", "control characters inside an encoded word"}};
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (defects & rows[i].flag)
+            note_defect(a, in_line(f), rows[i].is_ambiguous, rows[i].name, STR_FMT ": %s", STR_ARG(str_sub(f->name, 0, 60)), rows[i].text);
+}
+
+static void read_subject(struct analysis *a, const struct header_field *f)
+{
+    unsigned defects = 0;
+    struct str text = words_decode(a->arena, a->tools->charsets, f->value, &defects);
+
+    keep_text(a->report->subject, sizeof a->report->subject, text);
+    note_words(a, f, defects);
+}
+
+static void read_mailboxes(struct analysis *a, const struct header_field *f, const char *field)
+{
+    size_t count = 0;
+    struct mailbox *m = mailbox_list_parse(a->arena, a->tools->charsets, f->value, MOST_MAILBOXES, &count);
+
+    for (; m; m = m->next) {
+        struct record r = {.kind = RECORD_MAILBOX,
+                           .mailbox = {.field = str_from(field), .display = m->display, .address = m->address, .domain = m->domain,
+                                       .defects = m->defects}};
+        note(a, &r);
+    }
+}
+
+static void read_from(struct analysis *a, const struct header_field *f)
+{
+    unsigned defects = 0;
+
+    keep_text(a->report->from, sizeof a->report->from, words_decode(a->arena, a->tools->charsets, f->value, &defects));
+    note_words(a, f, defects);
+}
+
+static void read_hop(struct analysis *a, const struct header_field *f)
+{
+    struct received hop;
+    char ip[IP_TEXT_MAX] = "";
+
+    if (!received_parse(a->arena, f->value, &hop))
+        return;
+    if (hop.has_from_ip)
+        ip_format(&hop.from_ip, ip);
+    struct record r = {.kind = RECORD_HOP,
+                       .hop = {.date_ms = hop.has_date ? hop.date_ms : 0, .helo = hop.helo, .host = hop.from_host, .ip = str_from(ip),
+                               .by = hop.by, .with = hop.with, .id = hop.id}};
+    note(a, &r);
+}
+
+static void note_field_defects(struct analysis *a, const struct header_field *f)
+{
+    if (f->defects & HEADER_NUL)
+        note_defect(a, in_line(f), true, "header-nul", "a NUL in the field " STR_FMT, STR_ARG(str_sub(f->name, 0, 60)));
+    if (f->defects & HEADER_BARE_CR_LF)
+        note_defect(a, in_line(f), true, "header-bare-cr-lf", "a bare CR or LF in the field " STR_FMT, STR_ARG(str_sub(f->name, 0, 60)));
+    if (f->defects & HEADER_SPACE_BEFORE_COLON)
+        note_defect(a, in_line(f), false, "header-space-before-colon", "a blank between " STR_FMT " and its colon", STR_ARG(str_sub(f->name, 0, 60)));
+    if (f->defects & HEADER_BAD_NAME)
+        note_defect(a, in_line(f), false, "header-bad-name", "a field name with characters that it cannot have");
+    if (f->defects & HEADER_FOLDED_FIRST)
+        note_defect(a, in_line(f), false, "header-folded-first", "the header begins with a continuation line");
+}
+
+void analyze_header(struct analysis *a, const struct mime_part *root)
+{
+    static const char *const lists[] = {"From", "Sender", "Reply-To", "To", "Cc", "Return-Path"};
+    struct header_walk walk = header_walk(root->header);
+    struct header_field f;
+    bool subject = false, from = false;
+    unsigned hops = 0;
+
+    while (header_next(&walk, &f)) {
+        note_field_defects(a, &f);
+        if (str_is_case(f.name, "Subject") && !subject) {
+            subject = true;
+            read_subject(a, &f);
+        } else if (str_is_case(f.name, "Received") && hops++ < MOST_HOPS) {
+            read_hop(a, &f);
+        }
+        if (str_is_case(f.name, "From") && !from) {
+            from = true;
+            read_from(a, &f);
+        }
+        for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+            if (str_is_case(f.name, lists[i]))
+                read_mailboxes(a, &f, lists[i]);
+    }
+    if (a->report->defects & HEADER_NO_COLON)
+        note_defect(a, top, false, "header-ends-early", "the header ends in a line that is no field");
+}

@@ -1,0 +1,48 @@
+/* analysis_parts.h: what the files of the analysis share. */
+#ifndef SCAN_ANALYSIS_PARTS_H
+#define SCAN_ANALYSIS_PARTS_H
+
+#include "mail/charset.h"
+#include "mail/mime.h"
+#include "scan/analysis.h"
+#include "scan/files/file.h"
+
+enum { MOST_MAIL_IN_FILES = 3 /* messages in archives in messages … */ };
+
+struct analyzer {
+    struct charset_context *charsets;
+    struct file_context *files;
+    struct arena arena;
+    struct buf important, minor; /* records: defects, parts, files; addresses, texts */
+};
+
+/* One message under way. */
+struct analysis {
+    struct analyzer *tools;
+    struct arena *arena;
+    const struct scan_limits *limits;
+    struct scan_report *report;
+    size_t decoded_left;      /* octets */
+    struct file_budget files;
+    unsigned mail_depth;
+};
+
+/* Where content stands: evidence names it. */
+struct place {
+    struct str path;          /* of the part */
+    uint32_t line;            /* 0: inside decoded content */
+};
+
+void note(struct analysis *a, const struct record *r);
+void note_defect(struct analysis *a, struct place at, bool is_ambiguous, const char *name, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+
+void analyze_header(struct analysis *a, const struct mime_part *root);
+void analyze_tree(struct analysis *a, struct str message);
+void analyze_mail_in_file(struct analysis *a, struct place at, struct str message);
+/* CONTENT is decoded; what the text turned out to be in goes to USED_CHARSET. */
+void analyze_text(struct analysis *a, struct place at, struct str declared_charset, struct str content, char used_charset[32]);
+/* PART is NULL for a file that stood inside a text. */
+void analyze_file(struct analysis *a, struct place at, const struct mime_part *part, struct str name, struct str content);
+
+#endif

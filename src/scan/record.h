@@ -1,0 +1,85 @@
+/*
+ * record.h: what stands behind the fixed part of a report: one record for each thing that the scan process found. Written by it, read by the
+ * relay, which believes no byte: every length is checked, every text is UTF-8 without control characters, every number within its bounds.
+ * A record is its kind (one octet), its length (32 bits) and its fields; numbers are native, both ends are the same program.
+ */
+#ifndef SCAN_RECORD_H
+#define SCAN_RECORD_H
+
+#include "base/buf.h"
+
+enum record_kind { RECORD_DEFECT = 1, RECORD_PART, RECORD_FILE, RECORD_MAILBOX, RECORD_HOP, RECORD_TEXT, RECORD_KIND_END };
+
+enum { RECORD_TEXT_MAX = 2048 /* octets of one text; RECORD_TEXT's own may be longer */, RECORD_LONG_TEXT_MAX = 256 * 1024 };
+
+/* Something that is not as it should be. Two readers may see different things where it is ambiguous. */
+struct record_defect {
+    bool is_ambiguous;
+    uint32_t line;                   /* of the message; 0: inside decoded content */
+    struct str name;                 /* kebab case: "boundary-twice" */
+    struct str path;                 /* of the part, "1.2"; "" the message itself */
+    struct str text;                 /* in words, with what was found */
+};
+
+struct record_part {
+    uint32_t number, line;
+    bool is_leaf, is_attachment, is_second_reading;
+    uint64_t size;                   /* octets, decoded; of a leaf */
+    struct str path, type /* "text/html" */, charset /* as used */, encoding, disposition, name, other_name, content_id;
+    unsigned char sha256[32];        /* of the decoded content of a leaf */
+};
+
+/* An attachment, or something inside of one. */
+struct record_file {
+    uint8_t level;                   /* 0: the attachment itself */
+    uint16_t type;                   /* enum file_type */
+    uint32_t facts;                  /* enum file_fact flags */
+    uint64_t size;
+    bool has_sha256, is_program /* by its content */, is_archive;
+    unsigned char sha256[32];
+    struct str path;                 /* of the part */
+    struct str name;                 /* of the file; inside an archive with its way: "inner.zip/readme.exe" */
+    struct str other_name;           /* another reader shows this one */
+    struct str type_name;            /* "pe" */
+    struct str extension;            /* of the name's last component, lower case */
+    struct str detail;               /* in words */
+};
+
+struct record_mailbox {
+    struct str field;                /* "from", "reply-to", "sender", "to", "cc" */
+    struct str display, address, domain;
+    uint32_t defects;                /* enum mailbox_defect flags */
+};
+
+/* One Received field, the youngest first. */
+struct record_hop {
+    int64_t date_ms;                 /* 0: none */
+    struct str helo, host, ip, by, with, id;
+};
+
+/* For people who look: only in a detailed report. */
+struct record_text {
+    struct str path, kind /* "visible", "hidden", "title", "plain" */, text /* may hold LF */;
+};
+
+struct record {
+    enum record_kind kind;
+    union {
+        struct record_defect defect;
+        struct record_part part;
+        struct record_file file;
+        struct record_mailbox mailbox;
+        struct record_hop hop;
+        struct record_text text;
+    };
+};
+
+/* Adds R to OUT, its texts made printable and cut. False, and OUT is as it was, when it does not fit below OUT's ceiling. */
+bool record_write(struct buf *out, const struct record *r);
+/* The next record of *REST, which advances; its texts point into it. False at the end, or (*REST is not empty then) where there is no sound record. */
+bool record_read(struct str *rest, struct record *out);
+
+/* Adds TEXT: controls become blanks, NUL and what is not UTF-8 becomes U+FFFD; at most MOST octets, cut between characters. */
+void record_clean(struct buf *out, struct str text, size_t most, bool keep_line_ends);
+
+#endif

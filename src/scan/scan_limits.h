@@ -1,0 +1,21 @@
+/* scan_limits.h: the ceilings of reading one message; they travel with every question, so that a reload acts at once. What is reached is said. */
+#ifndef SCAN_SCAN_LIMITS_H
+#define SCAN_SCAN_LIMITS_H
+
+#include "catalog/settings.h"
+
+struct scan_limits {
+    uint64_t decoded_bytes;    /* of all parts together */
+    uint64_t unpacked_bytes;   /* out of all archives together */
+    uint32_t parts;            /* that are read; more are counted */
+    uint32_t depth;            /* of parts in parts */
+    uint32_t archive_entries;
+    uint32_t archive_ratio;    /* unpacked to packed */
+    uint32_t archive_levels;   /* archives in archives */
+    uint32_t wants_detail;     /* 1: texts too, for people who look (`postern inspect`) */
+};
+
+/* As the system's settings have it; without detail. */
+struct scan_limits scan_limits_of(const struct policy *system);
+
+#endif
