@@ -41,5 +41,7 @@ bool control_is_ok(const json_t *result);
 /* The configuration; NULL after saying what is wrong on standard error. */
 struct settings *command_settings(const struct command_line *line);
 void print_json(const json_t *value);
+void print_table(const json_t *rows);   /* an array of flat objects as columns, the keys of the first as head */
+void print_result(const json_t *result); /* key: value, arrays as tables; "ok" is left out */
 
 #endif

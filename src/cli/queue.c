@@ -78,57 +78,6 @@ static json_t *build_request(const struct command_line *line)
     return request;
 }
 
-/* Any array of flat objects as columns, the keys of the first row as head. */
-static void print_table(const json_t *rows)
-{
-    const char *key;
-    json_t *row, *value;
-    size_t i;
-
-    json_array_foreach(rows, i, row) {
-        if (i == 0) {
-            json_object_foreach(row, key, value)
-                printf("%s%s", json_object_iter_key(json_object_iter(row)) == key ? "" : "\t", key);
-            putchar('\n');
-        }
-        bool first = true;
-        json_object_foreach(row, key, value) {
-            if (!first)
-                putchar('\t');
-            first = false;
-            if (json_is_string(value))
-                printf("%s", *json_string_value(value) ? json_string_value(value) : "-");
-            else if (json_is_integer(value))
-                printf("%" JSON_INTEGER_FORMAT, json_integer_value(value));
-            else
-                json_dumpf(value, stdout, JSON_ENCODE_ANY | JSON_COMPACT);
-        }
-        putchar('\n');
-    }
-}
-
-static void print_result(const json_t *result)
-{
-    const char *key;
-    json_t *value;
-
-    json_object_foreach((json_t *)(uintptr_t)result, key, value) {
-        if (strcmp(key, "ok") == 0)
-            continue;
-        if (json_is_array(value)) {
-            print_table(value);
-            continue;
-        }
-        printf("%s: ", key);
-        if (json_is_string(value))
-            printf("%s\n", json_string_value(value));
-        else {
-            json_dumpf(value, stdout, JSON_ENCODE_ANY | JSON_COMPACT);
-            putchar('\n');
-        }
-    }
-}
-
 static int ask_and_print(const struct command_line *line, json_t *request)
 {
     json_t *result = control_ask(line, request);

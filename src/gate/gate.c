@@ -115,7 +115,10 @@ struct gate *gate_new(const struct gate_parts *parts, struct gate_runtime *take)
     g->runtime = take;
     g->spool_directory = setting_text(settings_system(take->settings), SETTING_spool_directory);
     char *copy = strdup(g->spool_directory); /* the settings it came from may be swapped away */
-    if (!copy) {
+    g->aside = aside_new(g->spool_directory, (size_t)setting_number(settings_system(take->settings), SETTING_max_aside));
+    if (!copy || !g->aside) {
+        aside_free(&g->aside);
+        free(copy);
         gate_runtime_unref(take);
         free(g);
         return NULL;
@@ -226,6 +229,7 @@ void gate_free(struct gate **g)
         return;
     gate_runtime_unref((*g)->runtime);
     pthread_mutex_destroy(&(*g)->lock);
+    aside_free(&(*g)->aside);
     free((void *)(uintptr_t)(*g)->spool_directory);
     free(*g);
     *g = NULL;

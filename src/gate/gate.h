@@ -8,6 +8,7 @@
 #include "base/process.h"
 #include "catalog/settings.h"
 #include "courier/courier.h"
+#include "spool/aside.h"
 #include "net/tls.h"
 #include "net/waiter.h"
 #include "policy/facts.h"
@@ -55,6 +56,7 @@ struct gate {
     atomic_uint waiting; /* workers that wait for a destination (cut_through.c) */
     _Atomic uint64_t accepted_messages, given[REASON_COUNT]; /* answers by reason */
     const char *spool_directory; /* owned */
+    struct aside *aside;         /* owned */
 };
 
 struct gate *gate_new(const struct gate_parts *parts, struct gate_runtime *take);

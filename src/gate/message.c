@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "policy/policy.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static const struct policy *policy_of(const struct transaction *tx, const struct recipient *r)
@@ -45,10 +46,11 @@ static enum session_next refuse_all(struct session *s, const struct finding *by,
 static enum session_next fail(struct session *s, const char *what)
 {
     struct finding f = finding_make(REASON_INTERNAL_ERROR, "%s", what);
-    struct findings none = {0};
+    struct findings found = {0};
 
+    findings_add(&found, &f); /* the client is not told what, the log is */
     log_error("message %s from a client: %s; answered 451, its sender keeps it", s->tx->reference, what);
-    return refuse_all(s, &f, &none, NULL);
+    return refuse_all(s, &f, &found, NULL);
 }
 
 static enum session_next no_storage(struct session *s, const struct findings *found, const struct scan_report *report)
@@ -66,6 +68,42 @@ static const char *scan_trouble(enum scan_result result)
     case SCAN_UNAVAILABLE: return "no scan process is there";
     }
     return "scan failed";
+}
+
+/* The message killed or hung a scan process. From the second time the operator gets a copy; the sender has it all along. */
+static const char *harmed(struct session *s, const char *trouble)
+{
+    const struct transaction *tx = s->tx;
+    struct str *recipients = calloc(tx->count, sizeof *recipients);
+    char client[ENDPOINT_TEXT_MAX];
+
+    if (!recipients)
+        return trouble;
+    for (size_t i = 0; i < tx->count; i++)
+        recipients[i] = address_text(&tx->recipients[i]->args.recipient);
+    endpoint_format(&s->client.peer, client);
+    const struct aside_envelope envelope = {.reference = tx->reference, .client = client, .helo = s->helo ? s->helo : "", .why = trouble,
+                                            .sender = address_text(&tx->mail.sender), .recipients = recipients,
+                                            .recipient_count = tx->count, .received_ms = clock_wall_ms()};
+    enum aside_result result = aside_harmed(s->gate->aside, tx->body, &envelope);
+    free(recipients);
+    if (result != ASIDE_KEPT)
+        return trouble;
+    log_error("message %s harmed a scan process for the second time: a copy is kept aside; 'postern aside show %s' tells more", tx->reference,
+              tx->reference);
+    return "reading it harmed a scan process for the second time; a copy is kept aside for the operator";
+}
+
+static const char *scan(struct session *s, struct scan_report *report)
+{
+    const struct transaction *tx = s->tx;
+    const struct scan_limits limits = scan_limits_of(settings_system(tx->runtime->settings));
+
+    if (aside_holds(s->gate->aside, tx->body))
+        return "it has harmed scan processes twice, and is not read again within the hour";
+    enum scan_result result = scan_pool_scan(s->gate->parts.scan, tx->body, &limits, report);
+    const char *trouble = scan_trouble(result);
+    return result == SCAN_CRASHED || result == SCAN_TIMEOUT ? harmed(s, trouble) : trouble;
 }
 
 /* The weakest finding that still marks the message: tags go into a header field. */
@@ -208,8 +246,7 @@ enum session_next message_end(struct session *s)
         return no_storage(s, &found, NULL);
     if (tx->broken || !blob_seal(tx->body))
         return fail(s, "the message could not be kept while it came");
-    const struct scan_limits limits = scan_limits_of(settings_system(tx->runtime->settings));
-    const char *trouble = scan_trouble(scan_pool_scan(s->gate->parts.scan, tx->body, &limits, &report));
+    const char *trouble = scan(s, &report);
     if (trouble)
         return fail(s, trouble);
     enum session_next next = decide(s, &report);
