@@ -2,6 +2,8 @@
 #include "cli/inspect.h"
 
 #include "base/clock.h"
+#include "mail/html.h"
+#include "mail/link.h"
 #include "scan/files/file.h"
 
 #include <string.h>
@@ -96,6 +98,19 @@ static json_t *hop(const struct record *r)
                      "with", text(h->with), "id", text(h->id), "date", date);
 }
 
+static json_t *link_object(const struct record *r)
+{
+    const struct record_link *l = &r->link;
+    json_t *tricks = json_array();
+
+    for (unsigned bit = 0; bit < LINK_TRICKS; bit++)
+        if (l->tricks & 1U << bit)
+            json_array_append_new(tricks, json_string(link_trick_name(bit)));
+    return json_pack("{s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:b, s:o}", "part", text(l->path), "source", text(l->source), "kind",
+                     html_link_kind_name(l->kind), "url", text(l->url), "host", text(l->host), "domain", text(l->domain), "skeleton",
+                     text(l->skeleton), "shown", text(l->shown), "hidden", l->is_hidden, "tricks", tricks);
+}
+
 static json_t *long_text(const struct record *r)
 {
     return json_pack("{s:o, s:o, s:o}", "part", text(r->text.path), "kind", text(r->text.kind), "text", text(r->text.text));
@@ -137,6 +152,7 @@ json_t *inspect_json(const struct scan_report *r, const struct findings *found, 
     add_list(o, "defects", r, RECORD_DEFECT, defect);
     add_list(o, "mailboxes", r, RECORD_MAILBOX, mailbox);
     add_list(o, "hops", r, RECORD_HOP, hop);
+    add_list(o, "links", r, RECORD_LINK, link_object);
     add_list(o, "texts", r, RECORD_TEXT, long_text);
     return o;
 }

@@ -1,6 +1,8 @@
 /* inspect_print.c: a report for people. */
 #include "cli/inspect.h"
 
+#include "mail/html.h"
+#include "mail/link.h"
 #include "scan/files/file.h"
 
 #include <stdio.h>
@@ -83,6 +85,23 @@ static void print_hop(const struct record *r)
            STR_ARG(h->by), STR_ARG(h->with));
 }
 
+static void print_link(const struct record *r)
+{
+    const struct record_link *l = &r->link;
+
+    printf("  " STR_FMT ", %s in " STR_FMT, STR_ARG(l->url), html_link_kind_name(l->kind), STR_ARG(l->source));
+    if (l->path.len)
+        printf(" of part " STR_FMT, STR_ARG(l->path));
+    if (l->shown.len)
+        printf(", shown as \"" STR_FMT "\"", STR_ARG(l->shown));
+    if (l->is_hidden)
+        printf(", not to be seen");
+    for (unsigned bit = 0; bit < LINK_TRICKS; bit++)
+        if (l->tricks & 1U << bit)
+            printf(", %s", link_trick_name(bit));
+    putchar('\n');
+}
+
 static void print_text(const struct record *r)
 {
     const struct record_text *t = &r->text;
@@ -115,9 +134,10 @@ void inspect_print(const struct scan_report *r, const struct findings *found, co
     print_findings(found, p);
     print_list("Parts", r, RECORD_PART, print_part);
     print_list("Files", r, RECORD_FILE, print_file);
-    print_list("Defects (! two readers could see different things)", r, RECORD_DEFECT, print_defect);
+    print_list("What stands out (! two readers could see different things)", r, RECORD_DEFECT, print_defect);
     print_list("Addresses", r, RECORD_MAILBOX, print_mailbox);
     print_list("Way", r, RECORD_HOP, print_hop);
+    print_list("Links", r, RECORD_LINK, print_link);
     print_list("Text", r, RECORD_TEXT, print_text);
     if (r->records_dropped)
         printf("\n%u things more were found than a report can hold.\n", r->records_dropped);

@@ -16,10 +16,11 @@ struct analyzer *analyzer_new(void)
     if (!a)
         return NULL;
     a->charsets = charset_context_new();
+    a->links = link_context_new(NULL);
     a->files = file_context_new();
     a->important = buf_make(REPORT_TAIL_MAX); /* the minor ones are put behind at the end */
     a->minor = buf_make(MINOR_MAX);
-    if (!a->charsets || !a->files)
+    if (!a->charsets || !a->links || !a->files)
         analyzer_free(&a);
     return a;
 }
@@ -30,6 +31,8 @@ void analyzer_free(struct analyzer **a)
         return;
     if ((*a)->charsets)
         charset_context_free(&(*a)->charsets);
+    if ((*a)->links)
+        link_context_free(&(*a)->links);
     if ((*a)->files)
         file_context_free(&(*a)->files);
     arena_free(&(*a)->arena);
@@ -39,7 +42,7 @@ void analyzer_free(struct analyzer **a)
     *a = NULL;
 }
 
-/* Many addresses must not crowd out the file behind them: what decides has room of its own. */
+/* Many links must not crowd out the file behind them: what decides has room of its own. */
 void note(struct analysis *a, const struct record *r)
 {
     bool is_important = r->kind == RECORD_DEFECT || r->kind == RECORD_PART || r->kind == RECORD_FILE;
@@ -73,6 +76,8 @@ static void finish(struct analysis *a)
     struct analyzer *tools = a->tools;
     const struct place whole = {.line = 0};
 
+    if (a->links_cut)
+        note_defect(a, whole, false, "too-many-links", "more than %u links", a->limits->links);
     if (a->arena->failed)
         note_defect(a, whole, true, "memory-ceiling", "it takes more memory than may be spent on one message");
     if (tools->minor.len)
@@ -89,7 +94,7 @@ void analyze(struct analyzer *tools, struct str message, const struct scan_limit
     scan_message(message, out);
     struct analysis a = {
         .tools = tools, .arena = &tools->arena, .limits = limits, .report = out,
-        .decoded_left = (size_t)limits->decoded_bytes,
+        .decoded_left = (size_t)limits->decoded_bytes, .links_left = limits->links,
         .files = {.unpacked_bytes = limits->unpacked_bytes, .entries = limits->archive_entries, .ratio = limits->archive_ratio,
                   .levels = (uint8_t)limits->archive_levels},
     };

@@ -1,4 +1,4 @@
-/* analysis_file.c: attached files and what is inside of them. Messages found there are read like the others. */
+/* analysis_file.c: attached files and what is inside of them. Text, HTML and messages found there are read like the others. */
 #include "scan/analysis_parts.h"
 
 #include <string.h>
@@ -25,8 +25,16 @@ static void note_entry(struct analysis *a, struct place at, const struct file_en
 
 static void read_entry_content(struct analysis *a, struct place at, const struct file_entry *e)
 {
-    if (e->content.len && e->type == FILE_EMAIL)
+    char charset[32];
+
+    if (!e->content.len)
+        return;
+    if (e->type == FILE_HTML || e->type == FILE_SVG)
+        analyze_html(a, at, str_n(NULL, 0), e->content, charset);
+    else if (e->type == FILE_EMAIL)
         analyze_mail_in_file(a, at, e->content);
+    else if (e->type == FILE_TEXT)
+        analyze_file_text(a, at, e->content);
 }
 
 static void read_entries(struct analysis *a, struct place at, const struct file_report *f)

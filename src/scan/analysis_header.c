@@ -3,6 +3,7 @@
 
 #include "mail/mailbox.h"
 #include "mail/rfc2047.h"
+#include "mail/text.h"
 #include "mail/trace_field.h"
 
 #include <string.h>
@@ -48,9 +49,14 @@ static void read_subject(struct analysis *a, const struct header_field *f)
 {
     unsigned defects = 0;
     struct str text = words_decode(a->arena, a->tools->charsets, f->value, &defects);
+    struct text_tricks tricks;
 
     keep_text(a->report->subject, sizeof a->report->subject, text);
     note_words(a, f, defects);
+    text_find_tricks(a->arena, text, &tricks);
+    if (tricks.seen & (TEXT_ZERO_WIDTH | TEXT_BIDI_OVERRIDE | TEXT_MIXED_SCRIPT | TEXT_MATH_LETTERS))
+        note_defect(a, in_line(f), false, "subject-tricks", "Subject plays tricks with look-alike or invisible characters");
+    analyze_links(a, in_line(f), "subject", text);
 }
 
 static void read_mailboxes(struct analysis *a, const struct header_field *f, const char *field)

@@ -3,17 +3,20 @@
 #define SCAN_ANALYSIS_PARTS_H
 
 #include "mail/charset.h"
+#include "mail/html.h"
+#include "mail/link.h"
 #include "mail/mime.h"
 #include "scan/analysis.h"
 #include "scan/files/file.h"
 
-enum { MOST_MAIL_IN_FILES = 3 /* messages in archives in messages … */ };
+enum { MOST_MAIL_IN_FILES = 3 /* messages in archives in messages … */, LINKS_DEEP = 3 /* links nested in links */ };
 
 struct analyzer {
     struct charset_context *charsets;
+    struct link_context *links;
     struct file_context *files;
     struct arena arena;
-    struct buf important, minor; /* records: defects, parts, files; addresses, texts */
+    struct buf important, minor; /* records: defects, parts, files; links, addresses, texts */
 };
 
 /* One message under way. */
@@ -23,6 +26,8 @@ struct analysis {
     const struct scan_limits *limits;
     struct scan_report *report;
     size_t decoded_left;      /* octets */
+    uint32_t links_left;
+    bool links_cut;
     struct file_budget files;
     unsigned mail_depth;
 };
@@ -41,7 +46,12 @@ void analyze_header(struct analysis *a, const struct mime_part *root);
 void analyze_tree(struct analysis *a, struct str message);
 void analyze_mail_in_file(struct analysis *a, struct place at, struct str message);
 /* CONTENT is decoded; what the text turned out to be in goes to USED_CHARSET. */
-void analyze_text(struct analysis *a, struct place at, struct str declared_charset, struct str content, char used_charset[32]);
+void analyze_plain(struct analysis *a, struct place at, struct str declared_charset, struct str content, char used_charset[32]);
+void analyze_html(struct analysis *a, struct place at, struct str declared_charset, struct str content, char used_charset[32]);
+/* CONTENT is a text file, as it stands. */
+void analyze_file_text(struct analysis *a, struct place at, struct str content);
+void analyze_links(struct analysis *a, struct place at, const char *source, struct str text);
+void analyze_link(struct analysis *a, struct place at, const char *source, enum html_link_kind kind, struct str target, struct str shown, bool hidden);
 /* PART is NULL for a file that stood inside a text. */
 void analyze_file(struct analysis *a, struct place at, const struct mime_part *part, struct str name, struct str content);
 

@@ -57,7 +57,12 @@ static void note_part(struct analysis *a, const struct mime_part *part, const ch
     note(a, &r);
 }
 
-/* What is declared as text is read as text by every reader; a file is what has a name, is declared as one, or looks like one. */
+static bool looks_like_html(enum file_type type)
+{
+    return type == FILE_HTML || type == FILE_SVG;
+}
+
+/* What is declared as text is read as text by every reader; HTML is told by its declaration or, as some readers do, by its looks. */
 static void read_content(struct analysis *a, const struct mime_part *part, struct str content, char charset[32])
 {
     const struct parameter *declared = parameter_find(part->type.parameters, "charset");
@@ -65,8 +70,11 @@ static void read_content(struct analysis *a, const struct mime_part *part, struc
     enum file_type looks = file_type_by_magic(content);
     bool is_text = !part->type.type.len || str_is(part->type.type, "text");
 
-    if (is_text)
-        analyze_text(a, place_of(part), label, content, charset);
+    bool is_html = content_type_is(&part->type, "text", "html") || content_type_is(&part->type, "application", "xhtml+xml");
+    if (is_text && !is_html)
+        analyze_plain(a, place_of(part), label, content, charset);
+    if (is_html || looks_like_html(looks))
+        analyze_html(a, place_of(part), label, content, charset);
     bool is_file = part->is_attachment || part->name.len || part->other_name.len || !is_text ||
                    (looks != FILE_TEXT && looks != FILE_EMPTY && looks != FILE_UNKNOWN && looks != FILE_HTML && looks != FILE_XML);
     if (is_file)

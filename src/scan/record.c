@@ -31,6 +31,9 @@ static const struct field mailbox_fields[] = {AT(mailbox, TEXT, field), AT(mailb
                                               AT(mailbox, TEXT, domain), AT(mailbox, U32, defects)};
 static const struct field hop_fields[] = {AT(hop, I64, date_ms), AT(hop, TEXT, helo), AT(hop, TEXT, host), AT(hop, TEXT, ip),
                                           AT(hop, TEXT, by), AT(hop, TEXT, with), AT(hop, TEXT, id)};
+static const struct field link_fields[] = {AT(link, U8, kind), AT(link, BOOL, is_hidden), AT(link, U32, tricks), AT(link, TEXT, path),
+                                           AT(link, TEXT, source), AT(link, TEXT, url), AT(link, TEXT, host), AT(link, TEXT, domain),
+                                           AT(link, TEXT, skeleton), AT(link, TEXT, shown)};
 static const struct field text_fields[] = {AT(text, TEXT, path), AT(text, TEXT, kind), AT(text, LONG_TEXT, text)};
 
 #define SHAPE(fields) {fields, sizeof(fields) / sizeof *(fields)}
@@ -40,7 +43,7 @@ static const struct shape {
     size_t count;
 } shapes[RECORD_KIND_END] = {
     [RECORD_DEFECT] = SHAPE(defect_fields), [RECORD_PART] = SHAPE(part_fields),       [RECORD_FILE] = SHAPE(file_fields),
-    [RECORD_MAILBOX] = SHAPE(mailbox_fields), [RECORD_HOP] = SHAPE(hop_fields),
+    [RECORD_MAILBOX] = SHAPE(mailbox_fields), [RECORD_HOP] = SHAPE(hop_fields),   [RECORD_LINK] = SHAPE(link_fields),
     [RECORD_TEXT] = SHAPE(text_fields),
 };
 

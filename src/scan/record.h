@@ -8,7 +8,7 @@
 
 #include "base/buf.h"
 
-enum record_kind { RECORD_DEFECT = 1, RECORD_PART, RECORD_FILE, RECORD_MAILBOX, RECORD_HOP, RECORD_TEXT, RECORD_KIND_END };
+enum record_kind { RECORD_DEFECT = 1, RECORD_PART, RECORD_FILE, RECORD_MAILBOX, RECORD_HOP, RECORD_LINK, RECORD_TEXT, RECORD_KIND_END };
 
 enum { RECORD_TEXT_MAX = 2048 /* octets of one text; RECORD_TEXT's own may be longer */, RECORD_LONG_TEXT_MAX = 256 * 1024 };
 
@@ -57,6 +57,16 @@ struct record_hop {
     struct str helo, host, ip, by, with, id;
 };
 
+/* Where text, HTML or a file leads to. */
+struct record_link {
+    uint8_t kind;                    /* enum html_link_kind */
+    bool is_hidden;                  /* nothing of it can be seen */
+    uint32_t tricks;                 /* enum link_trick flags */
+    struct str path;                 /* of the part; "" the header */
+    struct str source;               /* "text", "html", "html-text", "subject", "file" */
+    struct str url, host, domain, skeleton, shown;
+};
+
 /* For people who look: only in a detailed report. */
 struct record_text {
     struct str path, kind /* "visible", "hidden", "title", "plain" */, text /* may hold LF */;
@@ -70,6 +80,7 @@ struct record {
         struct record_file file;
         struct record_mailbox mailbox;
         struct record_hop hop;
+        struct record_link link;
         struct record_text text;
     };
 };

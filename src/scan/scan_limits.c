@@ -8,6 +8,7 @@ struct scan_limits scan_limits_of(const struct policy *system)
         .unpacked_bytes = (uint64_t)setting_number(system, SETTING_scan_max_unpacked),
         .parts = (uint32_t)setting_number(system, SETTING_scan_max_parts),
         .depth = (uint32_t)setting_number(system, SETTING_scan_max_depth),
+        .links = (uint32_t)setting_number(system, SETTING_scan_max_links),
         .archive_entries = (uint32_t)setting_number(system, SETTING_scan_max_archive_entries),
         .archive_ratio = (uint32_t)setting_number(system, SETTING_scan_max_archive_ratio),
         .archive_levels = (uint32_t)setting_number(system, SETTING_scan_max_archive_levels),

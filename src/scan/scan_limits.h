@@ -12,6 +12,7 @@ struct scan_limits {
     uint32_t archive_entries;
     uint32_t archive_ratio;    /* unpacked to packed */
     uint32_t archive_levels;   /* archives in archives */
+    uint32_t links;
     uint32_t wants_detail;     /* 1: texts too, for people who look (`postern inspect`) */
 };
 

@@ -1,4 +1,6 @@
 /* test_analysis.c: whole messages, read as the scan process reads them, and what the report says about them. */
+#include "mail/html.h"
+#include "mail/link.h"
 #include "policy/policy.h"
 #include "scan/analysis.h"
 #include "scan/files/file.h"
@@ -135,11 +137,80 @@ static void what_policy_makes_of_it(void **state)
     buf_free(&error);
 }
 
+static bool has_host(const struct record *r, const char *what)
+{
+    return str_is(r->link.host, what);
+}
+
+static void where_it_leads(void **state)
+{
+    static const struct {
+        const char *host, *source, *part;
+        uint8_t kind;
+        unsigned tricks;
+        bool hidden;
+    } rows[] = {
+        {"www.subject.test", "subject", "", LINK_OTHER, LINK_NO_SCHEME, false},
+        {"text.test", "text", "1", LINK_OTHER, 0, false},
+        {"real.test", "html", "2", LINK_ANCHOR, LINK_SHOWN_DIFFERS, false},
+        {"nested.test", "html", "2", LINK_OTHER, LINK_NESTED, false},
+        {"unseen.test", "html", "2", LINK_ANCHOR, 0, true},
+        {"plain.test", "html-text", "2", LINK_OTHER, 0, false},
+        {"zipped.test", "html", "3", LINK_ANCHOR, 0, false},
+    };
+    /* page.html, stored in a zip: <a href=http://zipped.test>x</a> */
+    struct scan_report report = read_message(TOP "Subject: go to www.subject.test\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+        "--b\r\n\r\nsee http://text.test/\r\n"
+        "--b\r\nContent-Type: text/html\r\n\r\n<a href='http://real.test/?to=http%3A%2F%2Fnested.test'>www.shown.test</a> "
+        "<a href=http://unseen.test><b style='display:none'>x</b></a> http://plain.test/\r\n"
+        "--b\r\nContent-Type: application/zip\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+        "UEsDBBQAAAAAAAAAIQC/YlqrIAAAACAAAAAJAAAAcGFnZS5odG1sPGEgaHJlZj1odHRwOi8vemlwcGVkLnRlc3Q+eDwvYT5QSwECFAMUAAAAAAAAACEAv2JaqyAAAAAgAAAACQAAAAAAAAAAAAAAgAEAAAAAcGFnZS5odG1sUEsFBgAAAAABAAEANwAAAEcAAAAAAA==\r\n"
+        "--b--\r\n", &sample_limits);
+    struct record r;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (!find(&report, RECORD_LINK, &r, has_host, rows[i].host))
+            fail_msg("%s is missing", rows[i].host);
+        assert_true(str_is(r.link.source, rows[i].source));
+        assert_true(str_is(r.link.path, rows[i].part));
+        assert_int_equal(r.link.kind, rows[i].kind);
+        assert_int_equal(r.link.tricks, rows[i].tricks);
+        assert_int_equal(r.link.is_hidden, rows[i].hidden);
+    }
+    assert_false(find(&report, RECORD_LINK, &r, has_host, "www.shown.test"));
+}
+
+static void tricks_are_told(void **state)
+{
+    static const struct {
+        const char *content, *name;
+    } rows[] = {
+        {"Content-Type: text/plain; charset=utf-8\r\n\r\nPay\xE2\x80\x8Bpal\r\n", "text-zero-width"},
+        {"Content-Type: text/html; charset=utf-8\r\n\r\nP\xD0\xB0ypal\r\n", "text-mixed-script"},
+        {"Content-Type: text/html\r\n\r\n<p style='font-size:0'>x</p>\r\n", "html-hidden-text"},
+        {"Content-Type: text/html\r\n\r\n<script>x</script>\r\n", "html-script"},
+        {"Content-Type: text/html\r\n\r\n<a href=x\r\n", "html-unterminated"},
+        {"Subject: P=?utf-8?q?=D0=B0?= =?utf-8?q?P=D0=B0ypal?=\r\n\r\nx\r\n", "subject-tricks"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char message[1024];
+        struct record r;
+        snprintf(message, sizeof message, "%s%s", TOP, rows[i].content);
+        struct scan_report report = read_message(message, &sample_limits);
+        if (!find(&report, RECORD_DEFECT, &r, is_named, rows[i].name))
+            fail_msg("%s is not told", rows[i].name);
+        assert_false(r.defect.is_ambiguous);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_header_as_a_reader_shows_it), cmocka_unit_test(both_readings_of_base64),
-        cmocka_unit_test(ceilings_are_said), cmocka_unit_test(what_policy_makes_of_it),
+        cmocka_unit_test(where_it_leads), cmocka_unit_test(tricks_are_told), cmocka_unit_test(ceilings_are_said), cmocka_unit_test(what_policy_makes_of_it),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

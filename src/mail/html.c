@@ -1,0 +1,372 @@
+/* html.c: the walk over the tokens. See html.h and html_parts.h. */
+#include "mail/html_parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    SCRATCH_MAX = 64 * 1024, /* octets of one decoded attribute */
+    META_OCTETS = 1024,      /* that are searched for a charset (HTML standard §13.2.3.2) */
+    MANY_ENTITIES = 16, MANY_SPLITS = 8
+};
+
+static const struct colour link_blue = {0, 0, 238, 255};
+
+/* <font size>: 1 to 7, or +/- from 3 (HTML standard §15.3.1). */
+static bool font_px(struct str value, float *px)
+{
+    static const float sizes[] = {10, 13, 16, 18, 24, 32, 48};
+    char text[8];
+
+    str_copy(text, sizeof text, str_trim(value));
+    if (!*text)
+        return false;
+    bool is_relative = *text == '+' || *text == '-';
+    long n = strtol(text, NULL, 10) + (is_relative ? 3 : 0);
+    *px = sizes[n < 1 ? 0 : n > 7 ? 6 : n - 1];
+    return true;
+}
+
+static void set_colour(struct reader *r, enum html_attribute_id id, struct css_style *own, uint32_t bit, struct colour *to)
+{
+    struct colour c;
+
+    if (html_token_attribute(&r->t, id) && colour_parse_legacy(html_value(r, id), &c)) {
+        *to = c;
+        own->set |= bit;
+    }
+}
+
+static void style_body(struct reader *r, struct css_style *own)
+{
+    struct css_style ignored = {0};
+
+    set_colour(r, ATTRIBUTE_TEXT, own, CSS_COLOUR, &own->colour);
+    set_colour(r, ATTRIBUTE_LINK, &ignored, CSS_COLOUR, &r->link_colour);
+}
+
+/* What the element's kind and its old attributes say, below all style sheets. */
+static void style_of_attributes(struct reader *r, struct css_style *own)
+{
+    switch (r->t.tag) {
+    case TAG_FONT:
+        set_colour(r, ATTRIBUTE_COLOR, own, CSS_COLOUR, &own->colour);
+        if (font_px(html_value(r, ATTRIBUTE_SIZE), &own->font_size))
+            own->set |= CSS_FONT_SIZE;
+        break;
+    case TAG_BODY: style_body(r, own); break;
+    case TAG_A:
+        if (html_token_attribute(&r->t, ATTRIBUTE_HREF)) {
+            own->colour = r->link_colour;
+            own->set |= CSS_COLOUR;
+        }
+        break;
+    case TAG_DIALOG:
+        if (!html_token_attribute(&r->t, ATTRIBUTE_OPEN)) {
+            own->display_none = true;
+            own->set |= CSS_DISPLAY;
+        }
+        break;
+    default: break;
+    }
+    set_colour(r, ATTRIBUTE_BGCOLOR, own, CSS_BACKGROUND, &own->background);
+    if (html_value(r, ATTRIBUTE_BACKGROUND).len) {
+        own->has_image = true;
+        own->set |= CSS_IMAGE;
+    }
+}
+
+static struct css_style style_of(struct reader *r)
+{
+    struct css_style own = {0};
+
+    if (r->t.attribute_count || r->t.tag == TAG_DIALOG)
+        style_of_attributes(r, &own);
+    if (r->rules.count) {
+        struct str classes = arena_str(r->arena, html_value(r, ATTRIBUTE_CLASS)); /* the scratch buffer holds one value at a time */
+        css_rules_apply(&r->rules, r->t.name, classes, html_value(r, ATTRIBUTE_ID), &own);
+    }
+    const struct html_attribute *style = html_token_attribute(&r->t, ATTRIBUTE_STYLE);
+    if (style) {
+        css_declarations(html_value(r, ATTRIBUTE_STYLE), &own);
+        links_of_style(r, html_value(r, ATTRIBUTE_STYLE));
+    }
+    return own;
+}
+
+static void tell_visitor(struct reader *r)
+{
+    if (!r->visit)
+        return;
+    r->visit(r->visit_arg, r->t.name, str_n("", 0), str_n("", 0));
+    for (unsigned i = 0; i < r->t.attribute_count; i++) {
+        const struct html_attribute *a = &r->t.attributes[i];
+        r->visit(r->visit_arg, r->t.name, str_n(a->name, a->name_len), html_attribute_decode(a->value, &r->scratch, NULL));
+    }
+}
+
+static void note_features(struct reader *r)
+{
+    static const struct {
+        enum html_tag tag;
+        unsigned feature;
+    } rows[] = {{TAG_SCRIPT, HTML_SCRIPT}, {TAG_FORM, HTML_FORM},     {TAG_IFRAME, HTML_IFRAME}, {TAG_FRAME, HTML_IFRAME}, {TAG_OBJECT, HTML_OBJECT},
+                {TAG_EMBED, HTML_OBJECT},  {TAG_APPLET, HTML_OBJECT}, {TAG_SVG, HTML_SVG},       {TAG_STYLE, HTML_STYLE_BLOCK},
+                {TAG_TABLE, HTML_TABLE}};
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (r->t.tag == rows[i].tag)
+            r->out->features |= rows[i].feature;
+    for (unsigned i = 0; i < r->t.attribute_count; i++)
+        if (r->t.attributes[i].name_len > 2 && r->t.attributes[i].name[0] == 'o' && r->t.attributes[i].name[1] == 'n')
+            r->out->features |= HTML_EVENT_HANDLER;
+    if (r->t.attributes_dropped)
+        r->out->features |= HTML_CEILING;
+}
+
+/* The label of a button, what a field is filled with. */
+static void show_input(struct reader *r, const struct look *look)
+{
+    struct str type = str_trim(html_value(r, ATTRIBUTE_TYPE));
+
+    if (str_is_case(type, "password"))
+        r->out->features |= HTML_PASSWORD_FIELD;
+    if (str_is_case(type, "image"))
+        r->out->image_count++;
+    if (look->mask || str_is_case(type, "hidden") || str_is_case(type, "checkbox") || str_is_case(type, "radio"))
+        return;
+    text_blank(r);
+    text_add(r, html_value(r, ATTRIBUTE_VALUE), false);
+    text_blank(r);
+}
+
+static void separate(struct reader *r, unsigned flags)
+{
+    if (flags & TAG_IS_BLOCK)
+        text_break(r);
+    else if (flags & TAG_IS_CELL)
+        text_blank(r);
+    if (r->t.tag == TAG_OTHER)
+        r->word_is_cut = true;
+}
+
+/* An element without content: nothing is opened. */
+static void read_void(struct reader *r, const struct css_style *own)
+{
+    struct look look = look_of(&stack_top(r)->look, own, r->t.tag);
+
+    if (html_token_attribute(&r->t, ATTRIBUTE_HIDDEN))
+        look.mask |= HIDDEN_ATTRIBUTE;
+    if (r->t.tag == TAG_IMG || r->t.tag == TAG_IMAGE)
+        links_of_image(r, &look, own);
+    else if (r->t.tag == TAG_INPUT)
+        show_input(r, &look);
+    links_of_tag(r, &look);
+}
+
+static void read_start(struct reader *r)
+{
+    unsigned flags = html_tag_flags(r->t.tag);
+
+    r->out->tag_count++;
+    tell_visitor(r);
+    note_features(r);
+    stack_start(r, r->t.tag);
+    if (r->t.tag == TAG_A)
+        links_end_anchor(r);
+    struct css_style own = style_of(r);
+    separate(r, flags);
+    if (flags & TAG_IS_VOID || (r->t.is_self_closing && r->z->is_foreign)) {
+        read_void(r, &own);
+        return;
+    }
+    if (r->t.tag == TAG_BODY || r->t.tag == TAG_HTML) {
+        stack_restyle_root(r, &own);
+        links_of_tag(r, &stack_top(r)->look);
+        return;
+    }
+    size_t before = r->level_count;
+    stack_push(r, r->t.tag, r->t.name, &own);
+    struct level *top = stack_top(r);
+    if (r->level_count > before && html_token_attribute(&r->t, ATTRIBUTE_HIDDEN) && !(own.set & CSS_DISPLAY && !own.display_none)) {
+        top->look.hidden |= HIDDEN_ATTRIBUTE;
+        top->look.mask |= HIDDEN_ATTRIBUTE;
+    }
+    links_of_tag(r, &top->look);
+    r->z->is_foreign = r->open[TAG_SVG] > 0;
+}
+
+static void read_close(struct reader *r)
+{
+    separate(r, html_tag_flags(r->t.tag));
+    if (r->t.tag == TAG_A)
+        links_end_anchor(r);
+    if (r->t.tag == TAG_BR) /* </br> is <br> */
+        return;
+    stack_close(r, r->t.tag, r->t.name);
+    r->z->is_foreign = r->open[TAG_SVG] > 0;
+}
+
+static void read_script(struct reader *r, struct str script)
+{
+    static const char *const decoders[] = {"unescape(", "atob(", "fromCharCode", "eval(", "decodeURIComponent(", "msSaveOrOpenBlob", "createObjectURL"};
+
+    for (size_t i = 0; i < sizeof decoders / sizeof *decoders; i++)
+        if (str_find_str(script, str_from(decoders[i])) >= 0)
+            r->out->features |= HTML_OBFUSCATED;
+}
+
+static void read_text(struct reader *r, enum html_tag raw)
+{
+    switch (raw) {
+    case TAG_TITLE: text_title(r, r->t.text); break;
+    case TAG_STYLE:
+        css_rules_add(&r->rules, r->t.text);
+        links_of_style(r, r->t.text);
+        break;
+    case TAG_SCRIPT: read_script(r, r->t.text); break;
+    default: text_add(r, r->t.text, r->t.has_entities);
+    }
+}
+
+static void walk(struct reader *r, struct html_tokenizer *z);
+
+/* <!--[if mso]> … <![endif]-->: Outlook reads what is inside, nobody else does. It may hold no comment, so this goes one level deep. */
+static void read_conditional(struct reader *r, struct str comment)
+{
+    static const struct str end = {"<![endif]", 9};
+
+    comment = str_trim(comment);
+    ptrdiff_t open = str_find_str(comment, STR("]>"));
+    if (r->in_mso || !str_starts_case(comment, STR("[if")) || open < 0 || comment.len < (size_t)open + 2 + end.len ||
+        !str_is_case(str_from_index(comment, comment.len - end.len), "<![endif]"))
+        return;
+    struct html_tokenizer inner = html_tokenizer(str_sub(comment, (size_t)open + 2, comment.len - end.len - (size_t)open - 2));
+    struct html_tokenizer *outer = r->z;
+    struct html_link *anchor = r->anchor;
+    size_t floor = r->floor, overflow = r->overflow;
+    r->anchor = NULL;
+    r->in_mso = true;
+    r->floor = r->level_count;
+    r->overflow = 0;
+    walk(r, &inner);
+    links_end_anchor(r);
+    stack_cut(r, r->floor);
+    r->floor = floor;
+    r->overflow = overflow;
+    r->in_mso = false;
+    r->anchor = anchor;
+    r->z = outer;
+}
+
+static void walk(struct reader *r, struct html_tokenizer *z)
+{
+    for (;;) {
+        enum html_tag raw = z->raw_tag;
+        r->z = z;
+        if (!html_token_next(z, &r->t))
+            return;
+        switch (r->t.kind) {
+        case TOKEN_TEXT: read_text(r, raw); break;
+        case TOKEN_START: read_start(r); break;
+        case TOKEN_CLOSE: read_close(r); break;
+        case TOKEN_COMMENT:
+            r->word_is_cut = true;
+            read_conditional(r, r->t.text);
+            break;
+        case TOKEN_BOGUS: r->word_is_cut = true; break;
+        case TOKEN_CUT: text_cut(r, r->t.text); break;
+        case TOKEN_END: return;
+        }
+    }
+}
+
+static void finish(struct reader *r)
+{
+    struct html_result *out = r->out;
+
+    links_end_anchor(r);
+    out->visible = arena_str(r->arena, buf_str(&r->visible.text));
+    out->hidden = arena_str(r->arena, buf_str(&r->hidden.text));
+    if (out->plain_letters_as_entities >= MANY_ENTITIES || out->split_words >= MANY_SPLITS)
+        out->features |= HTML_OBFUSCATED;
+    if (out->links_dropped || r->rules.was_cut || r->visible.text.failed || r->hidden.text.failed)
+        out->features |= HTML_CEILING;
+}
+
+void html_read(struct arena *arena, struct str text, const struct html_limits *limits, html_visit *visit, void *arg, struct html_result *out)
+{
+    struct html_tokenizer z = html_tokenizer(text);
+    struct reader *r = calloc(1, sizeof *r); /* too large for a small stack */
+
+    *out = (struct html_result){.visible = str_n("", 0), .hidden = str_n("", 0), .title = str_n("", 0), .base = str_n("", 0)};
+    if (!r || text.len == 0) {
+        out->features = r ? 0 : HTML_CEILING;
+        free(r);
+        return;
+    }
+    r->arena = arena;
+    r->limits = limits;
+    r->visit = visit;
+    r->visit_arg = arg;
+    r->out = out;
+    r->visible.text = buf_make(limits->visible_bytes ? limits->visible_bytes : 1);
+    r->hidden.text = buf_make(limits->hidden_bytes ? limits->hidden_bytes : 1);
+    r->scratch = buf_make(SCRATCH_MAX);
+    r->rules.arena = arena;
+    r->link_colour = link_blue;
+    if (stack_init(r)) {
+        walk(r, &z);
+        finish(r);
+    } else {
+        out->features |= HTML_CEILING;
+    }
+    css_rules_free(&r->rules);
+    buf_free(&r->visible.text);
+    buf_free(&r->hidden.text);
+    buf_free(&r->scratch);
+    free(r->levels);
+    free(r);
+}
+
+/* charset=… in a Content-Type; "" where there is none. */
+static struct str charset_in(struct str content)
+{
+    static const struct str word = {"charset", 7};
+
+    for (size_t at = 0; at + word.len < content.len; at++) {
+        if (!str_starts_case(str_from_index(content, at), word))
+            continue;
+        struct str rest = str_trim(str_from_index(content, at + word.len));
+        if (rest.len == 0 || rest.at[0] != '=')
+            continue;
+        rest = str_trim(str_from_index(rest, 1));
+        char stop = ';';
+        if (rest.len && (rest.at[0] == '"' || rest.at[0] == '\'')) {
+            stop = rest.at[0];
+            rest = str_from_index(rest, 1);
+        }
+        rest = str_cut(&rest, stop);
+        return str_trim(str_cut(&rest, ' '));
+    }
+    return str_n("", 0);
+}
+
+struct str html_meta_charset(struct str bytes)
+{
+    struct html_tokenizer z = html_tokenizer(str_sub(bytes, 0, META_OCTETS));
+    struct html_token t;
+
+    while (html_token_next(&z, &t)) {
+        if (t.kind != TOKEN_START || t.tag != TAG_META)
+            continue;
+        const struct html_attribute *charset = html_token_attribute(&t, ATTRIBUTE_CHARSET), *content = html_token_attribute(&t, ATTRIBUTE_CONTENT);
+        const struct html_attribute *what = html_token_attribute(&t, ATTRIBUTE_HTTP_EQUIV);
+        struct str found = charset ? str_trim(charset->value)
+                           : content && what && str_is_case(str_trim(what->value), "content-type") ? charset_in(content->value)
+                                                                                                   : str_n("", 0);
+        if (found.len)
+            return str_starts_case(found, STR("utf-16")) ? STR("utf-8") : found;
+    }
+    return str_n("", 0);
+}

@@ -1,0 +1,83 @@
+/* html_parts.h: what the files of the HTML reader share: html.c walks the tokens, html_stack.c knows open elements and their looks, html_text.c writes text, html_links.c links. */
+#ifndef MAIL_HTML_PARTS_H
+#define MAIL_HTML_PARTS_H
+
+#include "mail/html.h"
+#include "mail/html_css.h"
+#include "mail/html_token.h"
+
+/* How text inside an element looks. */
+struct look {
+    unsigned hidden;             /* reasons that hold for all that is inside */
+    unsigned mask;               /* those, and the ones that an inner element may lift */
+    bool is_invisible;           /* visibility */
+    bool background_is_unknown;  /* an image */
+    bool is_silent;              /* script, template, datalist, … */
+    float font_px, opacity;
+    struct colour colour, background;
+};
+
+struct level {
+    enum html_tag tag;
+    uint32_t other; /* TAG_OTHER: hash of its name */
+    struct css_style own;
+    struct look look;
+};
+
+struct sink {
+    struct buf text;
+    bool wants_blank, wants_break; /* before what comes next */
+    bool is_full;
+};
+
+enum { OTHER_COUNTS = 256, REOPENED_MAX = 16 };
+
+struct reader {
+    struct arena *arena;
+    const struct html_limits *limits;
+    html_visit *visit;
+    void *visit_arg;
+    struct html_result *out;
+    struct html_tokenizer *z;
+    struct html_token t;
+    struct level *levels; /* owned; [0] is the root */
+    size_t level_count, level_room, overflow /* open elements above the ceiling */, floor /* end tags close nothing below it */;
+    uint32_t open[TAG_COUNT], open_others[OTHER_COUNTS]; /* so that an end tag that closes nothing costs no search */
+    struct css_rules rules;
+    struct sink visible, hidden;
+    struct buf scratch;
+    struct html_link *anchor, *last_link; /* anchor: the open <a>, or NULL */
+    const struct sink *anchor_sink;
+    size_t anchor_from;                   /* in the sink's text */
+    bool anchor_has_image;
+    struct str anchor_alt;
+    struct colour link_colour;
+    bool in_mso;
+    bool word_is_cut; /* a comment, unknown tag or hidden text since the last visible letter */
+};
+
+/* html_stack.c */
+bool stack_init(struct reader *r);
+struct level *stack_top(struct reader *r);
+void stack_push(struct reader *r, enum html_tag tag, struct str name, const struct css_style *own);
+void stack_start(struct reader *r, enum html_tag tag); /* closes what a start tag of TAG closes by itself */
+void stack_close(struct reader *r, enum html_tag tag, struct str name);
+void stack_cut(struct reader *r, size_t count);        /* pops down to COUNT levels */
+void stack_restyle_root(struct reader *r, const struct css_style *own);
+struct look look_of(const struct look *parent, const struct css_style *own, enum html_tag tag);
+
+/* html_text.c */
+void text_add(struct reader *r, struct str raw, bool has_entities);
+void text_break(struct reader *r);
+void text_blank(struct reader *r);
+void text_cut(struct reader *r, struct str raw); /* what never ends */
+void text_title(struct reader *r, struct str raw);
+
+/* html_links.c */
+void links_of_tag(struct reader *r, const struct look *look);
+void links_of_image(struct reader *r, const struct look *look, const struct css_style *own);
+void links_of_style(struct reader *r, struct str css);
+void links_end_anchor(struct reader *r);
+struct str html_value(struct reader *r, enum html_attribute_id id); /* decoded, in the scratch buffer; "" where it is missing */
+
+#endif
