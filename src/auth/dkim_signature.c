@@ -5,6 +5,18 @@
 
 #include <string.h>
 
+const char *signature_kind_name(unsigned kind)
+{
+    static const char *const names[] = {"dkim", "arc-message", "arc-seal", "arc-results"};
+    return kind < sizeof names / sizeof *names ? names[kind] : "";
+}
+
+const char *signature_algorithm_name(unsigned algorithm)
+{
+    static const char *const names[] = {"rsa-sha256", "rsa-sha1", "ed25519-sha256"};
+    return algorithm < sizeof names / sizeof *names ? names[algorithm] : "unknown";
+}
+
 const char *signature_fault_text(enum signature_fault f)
 {
     static const char *const texts[FAULT_COUNT] = {

@@ -35,6 +35,8 @@ struct signature {
 };
 
 const char *signature_fault_text(enum signature_fault f);
+const char *signature_kind_name(unsigned kind);           /* "dkim", "arc-message", "arc-seal", "arc-results" */
+const char *signature_algorithm_name(unsigned algorithm); /* "rsa-sha256", … */
 
 struct signature_context; /* prefetched digests */
 struct signature_context *signature_context_new(void);

@@ -1,6 +1,7 @@
 /* inspect_json.c: a report as one JSON object. Names stay as they are: programs build upon them. */
 #include "cli/inspect.h"
 
+#include "auth/dkim_signature.h"
 #include "base/clock.h"
 #include "mail/html.h"
 #include "mail/link.h"
@@ -111,6 +112,23 @@ static json_t *link_object(const struct record *r)
                      text(l->skeleton), "shown", text(l->shown), "hidden", l->is_hidden, "tricks", tricks);
 }
 
+static json_t *signature(const struct record *r)
+{
+    const struct record_signature *s = &r->signature;
+    json_t *o = json_pack("{s:s, s:i, s:i, s:s, s:o, s:o, s:b, s:b, s:b, s:o, s:o}", "kind", signature_kind_name(s->kind), "line", (int)s->line,
+                          "instance", (int)s->instance, "algorithm", signature_algorithm_name(s->algorithm), "domain", text(s->domain), "selector",
+                          text(s->selector), "header_relaxed", s->header_relaxed, "body_relaxed", s->body_relaxed, "body_matches", s->body_matches,
+                          "header_hash", hash(s->header_hash), "body_hash", hash(s->body_hash));
+
+    if (s->fault)
+        json_object_set_new(o, "fault", json_string(signature_fault_text((enum signature_fault)s->fault)));
+    if (s->has_length) {
+        json_object_set_new(o, "length", json_integer((json_int_t)s->length));
+        json_object_set_new(o, "body_length", json_integer((json_int_t)s->body_length));
+    }
+    return o;
+}
+
 static json_t *long_text(const struct record *r)
 {
     return json_pack("{s:o, s:o, s:o}", "part", text(r->text.path), "kind", text(r->text.kind), "text", text(r->text.text));
@@ -153,6 +171,7 @@ json_t *inspect_json(const struct scan_report *r, const struct findings *found, 
     add_list(o, "mailboxes", r, RECORD_MAILBOX, mailbox);
     add_list(o, "hops", r, RECORD_HOP, hop);
     add_list(o, "links", r, RECORD_LINK, link_object);
+    add_list(o, "signatures", r, RECORD_SIGNATURE, signature);
     add_list(o, "texts", r, RECORD_TEXT, long_text);
     return o;
 }

@@ -1,6 +1,7 @@
 /* inspect_print.c: a report for people. */
 #include "cli/inspect.h"
 
+#include "auth/dkim_signature.h"
 #include "mail/html.h"
 #include "mail/link.h"
 #include "scan/files/file.h"
@@ -102,6 +103,25 @@ static void print_link(const struct record *r)
     putchar('\n');
 }
 
+static void print_signature(const struct record *r)
+{
+    const struct record_signature *s = &r->signature;
+
+    printf("  %s, line %u", signature_kind_name(s->kind), s->line);
+    if (s->instance)
+        printf(", i=%u", s->instance);
+    if (s->domain.len)
+        printf(": " STR_FMT " by " STR_FMT ", %s, %s/%s", STR_ARG(s->selector), STR_ARG(s->domain), signature_algorithm_name(s->algorithm),
+               s->header_relaxed ? "relaxed" : "simple", s->body_relaxed ? "relaxed" : "simple");
+    if (s->fault)
+        printf(", no good: %s", signature_fault_text((enum signature_fault)s->fault));
+    else if (s->kind == SIGNATURE_DKIM || s->kind == SIGNATURE_ARC_MESSAGE)
+        printf(", the body is %s", s->body_matches ? "as it was signed" : "another");
+    if (s->has_length && s->length < s->body_length)
+        printf(", only %llu of %llu bytes are signed", (unsigned long long)s->length, (unsigned long long)s->body_length);
+    putchar('\n');
+}
+
 static void print_text(const struct record *r)
 {
     const struct record_text *t = &r->text;
@@ -138,6 +158,7 @@ void inspect_print(const struct scan_report *r, const struct findings *found, co
     print_list("Addresses", r, RECORD_MAILBOX, print_mailbox);
     print_list("Way", r, RECORD_HOP, print_hop);
     print_list("Links", r, RECORD_LINK, print_link);
+    print_list("Signatures (keys are not looked up)", r, RECORD_SIGNATURE, print_signature);
     print_list("Text", r, RECORD_TEXT, print_text);
     if (r->records_dropped)
         printf("\n%u things more were found than a report can hold.\n", r->records_dropped);

@@ -1,5 +1,6 @@
 /* analysis.c: see analysis.h; the steps, and the notes that all of them take. */
 #include "scan/analysis_parts.h"
+#include "scan/record_signature.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -18,9 +19,11 @@ struct analyzer *analyzer_new(void)
     a->charsets = charset_context_new();
     a->links = link_context_new(NULL);
     a->files = file_context_new();
+    a->signatures = signature_context_new();
+    a->found = calloc(SIGNATURES_MAX, sizeof *a->found);
     a->important = buf_make(REPORT_TAIL_MAX); /* the minor ones are put behind at the end */
     a->minor = buf_make(MINOR_MAX);
-    if (!a->charsets || !a->links || !a->files)
+    if (!a->charsets || !a->links || !a->files || !a->signatures || !a->found)
         analyzer_free(&a);
     return a;
 }
@@ -35,6 +38,8 @@ void analyzer_free(struct analyzer **a)
         link_context_free(&(*a)->links);
     if ((*a)->files)
         file_context_free(&(*a)->files);
+    signature_context_free(&(*a)->signatures);
+    free((*a)->found);
     arena_free(&(*a)->arena);
     buf_free(&(*a)->important);
     buf_free(&(*a)->minor);
@@ -45,7 +50,7 @@ void analyzer_free(struct analyzer **a)
 /* Many links must not crowd out the file behind them: what decides has room of its own. */
 void note(struct analysis *a, const struct record *r)
 {
-    bool is_important = r->kind == RECORD_DEFECT || r->kind == RECORD_PART || r->kind == RECORD_FILE;
+    bool is_important = r->kind == RECORD_DEFECT || r->kind == RECORD_PART || r->kind == RECORD_FILE || r->kind == RECORD_SIGNATURE;
     struct buf *out = is_important ? &a->tools->important : &a->tools->minor;
     size_t before = out->len;
 
@@ -69,6 +74,18 @@ void note_defect(struct analysis *a, struct place at, bool is_ambiguous, const c
     struct record r = {.kind = RECORD_DEFECT,
                        .defect = {.is_ambiguous = is_ambiguous, .line = at.line, .name = str_from(name), .path = at.path, .text = str_from(text)}};
     note(a, &r);
+}
+
+/* Hashed here, where the message is; verified in the relay, where the DNS is. */
+static void read_signatures(struct analysis *a, struct str message)
+{
+    size_t count = signatures_read(a->tools->signatures, message, a->tools->found, SIGNATURES_MAX);
+
+    for (size_t i = 0; i < count; i++) {
+        struct record r;
+        record_of_signature(&a->tools->found[i], &r);
+        note(a, &r);
+    }
 }
 
 static void finish(struct analysis *a)
@@ -99,6 +116,7 @@ void analyze(struct analyzer *tools, struct str message, const struct scan_limit
                   .levels = (uint8_t)limits->archive_levels},
     };
     analyze_tree(&a, message);
+    read_signatures(&a, message);
     finish(&a);
     arena_free(&tools->arena);
 }

@@ -2,6 +2,7 @@
 #ifndef SCAN_ANALYSIS_PARTS_H
 #define SCAN_ANALYSIS_PARTS_H
 
+#include "auth/dkim_signature.h"
 #include "mail/charset.h"
 #include "mail/html.h"
 #include "mail/link.h"
@@ -15,6 +16,8 @@ struct analyzer {
     struct charset_context *charsets;
     struct link_context *links;
     struct file_context *files;
+    struct signature_context *signatures;
+    struct signature *found; /* owned; SIGNATURES_MAX */
     struct arena arena;
     struct buf important, minor; /* records: defects, parts, files; links, addresses, texts */
 };

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum field_type { FIELD_BOOL, FIELD_U8, FIELD_U16, FIELD_U32, FIELD_U64, FIELD_I64, FIELD_TEXT, FIELD_LONG_TEXT, FIELD_HASH };
+enum field_type { FIELD_BOOL, FIELD_U8, FIELD_U16, FIELD_U32, FIELD_U64, FIELD_I64, FIELD_TEXT, FIELD_LONG_TEXT, FIELD_BYTES, FIELD_HASH };
 
 struct field {
     enum field_type type;
@@ -34,6 +34,13 @@ static const struct field hop_fields[] = {AT(hop, I64, date_ms), AT(hop, TEXT, h
 static const struct field link_fields[] = {AT(link, U8, kind), AT(link, BOOL, is_hidden), AT(link, U32, tricks), AT(link, TEXT, path),
                                            AT(link, TEXT, source), AT(link, TEXT, url), AT(link, TEXT, host), AT(link, TEXT, domain),
                                            AT(link, TEXT, skeleton), AT(link, TEXT, shown)};
+static const struct field signature_fields[] = {
+    AT(signature, U8, kind), AT(signature, U8, algorithm), AT(signature, U8, fault), AT(signature, U8, chain), AT(signature, U8, instance),
+    AT(signature, BOOL, header_relaxed), AT(signature, BOOL, body_relaxed), AT(signature, BOOL, has_length), AT(signature, BOOL, has_time),
+    AT(signature, BOOL, has_expiry), AT(signature, BOOL, body_matches), AT(signature, BOOL, subject_signed), AT(signature, U32, line),
+    AT(signature, U64, length), AT(signature, U64, body_length), AT(signature, I64, time_s), AT(signature, I64, expiry_s),
+    AT(signature, TEXT, domain), AT(signature, TEXT, selector), AT(signature, TEXT, identity_domain), AT(signature, HASH, header_hash),
+    AT(signature, HASH, body_hash), AT(signature, BYTES, bytes)};
 static const struct field text_fields[] = {AT(text, TEXT, path), AT(text, TEXT, kind), AT(text, LONG_TEXT, text)};
 
 #define SHAPE(fields) {fields, sizeof(fields) / sizeof *(fields)}
@@ -44,7 +51,7 @@ static const struct shape {
 } shapes[RECORD_KIND_END] = {
     [RECORD_DEFECT] = SHAPE(defect_fields), [RECORD_PART] = SHAPE(part_fields),       [RECORD_FILE] = SHAPE(file_fields),
     [RECORD_MAILBOX] = SHAPE(mailbox_fields), [RECORD_HOP] = SHAPE(hop_fields),   [RECORD_LINK] = SHAPE(link_fields),
-    [RECORD_TEXT] = SHAPE(text_fields),
+    [RECORD_SIGNATURE] = SHAPE(signature_fields), [RECORD_TEXT] = SHAPE(text_fields),
 };
 
 enum { HASH_OCTETS = 32, HEAD_OCTETS = 1 + sizeof(uint32_t) };
@@ -60,14 +67,15 @@ static size_t width(enum field_type type)
     case FIELD_I64: return 8;
     case FIELD_HASH: return HASH_OCTETS;
     case FIELD_TEXT:
-    case FIELD_LONG_TEXT: break;
+    case FIELD_LONG_TEXT:
+    case FIELD_BYTES: break;
     }
     return 0;
 }
 
 static size_t ceiling_of(enum field_type type)
 {
-    return type == FIELD_LONG_TEXT ? RECORD_LONG_TEXT_MAX : RECORD_TEXT_MAX;
+    return type == FIELD_LONG_TEXT ? RECORD_LONG_TEXT_MAX : type == FIELD_BYTES ? RECORD_BYTES_MAX : RECORD_TEXT_MAX;
 }
 
 static size_t sequence_length(struct str s)
@@ -122,14 +130,17 @@ void record_clean(struct buf *out, struct str text, size_t most, bool keep_line_
     }
 }
 
-static void write_text(struct buf *out, struct str text, size_t most, bool keep_line_ends)
+static void write_text(struct buf *out, struct str text, enum field_type type)
 {
     uint32_t len = 0;
     size_t place = out->len;
 
     if (!buf_add(out, &len, sizeof len))
         return;
-    record_clean(out, text, most, keep_line_ends);
+    if (type == FIELD_BYTES)
+        buf_add_str(out, str_sub(text, 0, RECORD_BYTES_MAX));
+    else
+        record_clean(out, text, ceiling_of(type), type == FIELD_LONG_TEXT);
     len = (uint32_t)(out->len - place - sizeof len);
     memcpy(out->at + place, &len, sizeof len);
 }
@@ -144,7 +155,7 @@ static void write_field(struct buf *out, const struct record *r, const struct fi
         return;
     }
     memcpy(&text, at, sizeof text);
-    write_text(out, text, ceiling_of(f->type), f->type == FIELD_LONG_TEXT);
+    write_text(out, text, f->type);
 }
 
 bool record_write(struct buf *out, const struct record *r)
@@ -183,7 +194,7 @@ static bool text_is_clean(struct str s, bool may_hold_line_ends)
     return utf8_is_valid(s);
 }
 
-static bool read_text(struct str *rest, struct str *out, size_t most, bool may_hold_line_ends)
+static bool read_text(struct str *rest, struct str *out, enum field_type type)
 {
     uint32_t len;
 
@@ -191,11 +202,11 @@ static bool read_text(struct str *rest, struct str *out, size_t most, bool may_h
         return false;
     memcpy(&len, rest->at, sizeof len);
     *rest = str_from_index(*rest, sizeof len);
-    if (len > rest->len || len > most)
+    if (len > rest->len || len > ceiling_of(type))
         return false;
     *out = str_sub(*rest, 0, len);
     *rest = str_from_index(*rest, len);
-    return text_is_clean(*out, may_hold_line_ends);
+    return type == FIELD_BYTES || text_is_clean(*out, type == FIELD_LONG_TEXT);
 }
 
 static bool read_field(struct str *rest, struct record *r, const struct field *f)
@@ -205,7 +216,7 @@ static bool read_field(struct str *rest, struct record *r, const struct field *f
     struct str text;
 
     if (!octets) {
-        if (!read_text(rest, &text, ceiling_of(f->type), f->type == FIELD_LONG_TEXT))
+        if (!read_text(rest, &text, f->type))
             return false;
         memcpy(to, &text, sizeof text);
         return true;

@@ -1,6 +1,6 @@
 /*
  * record.h: what stands behind the fixed part of a report: one record for each thing that the scan process found. Written by it, read by the
- * relay, which believes no byte: every length is checked, every text is UTF-8 without control characters, every number within its bounds.
+ * relay, which believes no byte: every length is checked, every text but a signature's octets is UTF-8 without control characters, every number within its bounds.
  * A record is its kind (one octet), its length (32 bits) and its fields; numbers are native, both ends are the same program.
  */
 #ifndef SCAN_RECORD_H
@@ -8,9 +8,9 @@
 
 #include "base/buf.h"
 
-enum record_kind { RECORD_DEFECT = 1, RECORD_PART, RECORD_FILE, RECORD_MAILBOX, RECORD_HOP, RECORD_LINK, RECORD_TEXT, RECORD_KIND_END };
+enum record_kind { RECORD_DEFECT = 1, RECORD_PART, RECORD_FILE, RECORD_MAILBOX, RECORD_HOP, RECORD_LINK, RECORD_SIGNATURE, RECORD_TEXT, RECORD_KIND_END };
 
-enum { RECORD_TEXT_MAX = 2048 /* octets of one text; RECORD_TEXT's own may be longer */, RECORD_LONG_TEXT_MAX = 256 * 1024 };
+enum { RECORD_TEXT_MAX = 2048 /* octets of one text; RECORD_TEXT's own may be longer */, RECORD_LONG_TEXT_MAX = 256 * 1024, RECORD_BYTES_MAX = 1024 };
 
 /* Something that is not as it should be. Two readers may see different things where it is ambiguous. */
 struct record_defect {
@@ -57,6 +57,18 @@ struct record_hop {
     struct str helo, host, ip, by, with, id;
 };
 
+/* A DKIM or ARC signature with the hashes that it speaks of: struct signature of auth/dkim_signature.h; see record_signature.h. */
+struct record_signature {
+    uint8_t kind, algorithm, fault, chain, instance;
+    bool header_relaxed, body_relaxed, has_length, has_time, has_expiry, body_matches, subject_signed;
+    uint32_t line;
+    uint64_t length, body_length;
+    int64_t time_s, expiry_s;
+    struct str domain, selector, identity_domain;
+    unsigned char header_hash[32], body_hash[32];
+    struct str bytes;                /* b=, raw octets */
+};
+
 /* Where text, HTML or a file leads to. */
 struct record_link {
     uint8_t kind;                    /* enum html_link_kind */
@@ -81,6 +93,7 @@ struct record {
         struct record_mailbox mailbox;
         struct record_hop hop;
         struct record_link link;
+        struct record_signature signature;
         struct record_text text;
     };
 };

@@ -1,5 +1,5 @@
 /* test_record.c: records cross a socket from a process that may have been taken over: what is written is read back, and no lie gets through. */
-#include "scan/record.h"
+#include "scan/record_signature.h"
 
 #include "check.h"
 
@@ -137,9 +137,37 @@ static void no_control_gets_through(void **state)
     buf_free(&out);
 }
 
+static void signatures_come_back(void **state)
+{
+    struct signature s = {.kind = SIGNATURE_ARC_SEAL, .algorithm = ALGORITHM_ED25519_SHA256, .chain = CHAIN_PASS, .instance = 3, .body_relaxed = true,
+                          .has_expiry = true, .expiry_s = -5, .length = 7, .line = 9, .bytes_len = SIGNATURE_BYTES_MAX, .domain = "a.test",
+                          .selector = "s", .identity_domain = "b.a.test"};
+    struct signature again;
+    struct record r, read;
+    struct buf out = buf_make(4096);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof s.bytes; i++)
+        s.bytes[i] = (unsigned char)i; /* not text: NUL, controls, no UTF-8 */
+    record_of_signature(&s, &r);
+    assert_true(record_write(&out, &r));
+    struct str rest = buf_str(&out);
+    assert_true(record_read(&rest, &read));
+    assert_true(signature_of_record(&read, &again));
+    assert_memory_equal(&s, &again, sizeof s);
+    read.signature.algorithm = ALGORITHM_UNKNOWN + 1;
+    assert_false(signature_of_record(&read, &again));
+    read.signature.algorithm = 0;
+    read.signature.domain = STR("0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
+                                "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789");
+    assert_false(signature_of_record(&read, &again));
+    buf_free(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(signatures_come_back),
         cmocka_unit_test(every_kind_comes_back), cmocka_unit_test(texts_are_made_clean), cmocka_unit_test(what_does_not_fit_leaves_no_trace),
         cmocka_unit_test(no_lie_does_harm), cmocka_unit_test(no_control_gets_through),
     };
