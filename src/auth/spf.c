@@ -49,7 +49,7 @@ static enum spf_result fault(struct check *c, enum spf_result result, const char
 }
 
 /* §4.3: labels of 1 to 63 octets, two of them at least, 253 in all; what characters is the DNS's business. */
-static bool domain_is_askable(struct str domain)
+bool spf_domain_is_askable(struct str domain)
 {
     size_t label = 0, labels = 0;
 
@@ -72,7 +72,7 @@ static bool domain_is_askable(struct str domain)
 
 static void start_early(struct check *c, struct str name, enum dns_type type)
 {
-    if (c->early_count < MOST_EARLY && domain_is_askable(name))
+    if (c->early_count < MOST_EARLY && spf_domain_is_askable(name))
         c->early[c->early_count++] = dns_start(c->dns, name, type);
 }
 
@@ -83,9 +83,9 @@ static const struct dns_answer *ask(struct check *c, struct str name, enum dns_t
     const struct dns_answer *a = &no_name;
 
     *q = NULL;
-    if (domain_is_askable(name)) {
+    if (spf_domain_is_askable(name)) {
         *q = dns_start(c->dns, name, type);
-        a = dns_wait(*q);
+        a = dns_wait_until(*q, c->query->deadline_ms ? c->query->deadline_ms : INT64_MAX);
     }
     return a;
 }
@@ -167,7 +167,7 @@ static enum match match_mx(struct check *c, struct str name, const struct spf_te
         m = MATCH_FAULT;
     }
     for (size_t i = 0; m == MATCH_NO && i < a->count; i++)
-        if (domain_is_askable(a->at[i].data))
+        if (spf_domain_is_askable(a->at[i].data))
             hosts[i] = dns_start(c->dns, a->at[i].data, address_type(c)); /* all at once; then one after the other */
     for (size_t i = 0; m == MATCH_NO && i < a->count; i++)
         if (hosts[i])
@@ -182,14 +182,9 @@ static enum match match_mx(struct check *c, struct str name, const struct spf_te
 /* "4.3.2.1.in-addr.arpa" */
 static struct str reverse_name(struct arena *arena, const struct ip *ip)
 {
-    char text[80];
-    size_t n = 0;
+    char text[IP_REVERSED_MAX];
 
-    if (ip->family == 4)
-        return str_from(arena_printf(arena, "%u.%u.%u.%u.in-addr.arpa", ip->bytes[3], ip->bytes[2], ip->bytes[1], ip->bytes[0]));
-    for (int i = 15; i >= 0; i--)
-        n += (size_t)snprintf(text + n, sizeof text - n, "%x.%x.", ip->bytes[i] & 15U, ip->bytes[i] >> 4);
-    return str_from(arena_printf(arena, "%sip6.arpa", text));
+    return str_from(arena_printf(arena, "%s.%s", ip_reversed(ip, text), ip->family == 6 ? "ip6.arpa" : "in-addr.arpa"));
 }
 
 static bool is_below(struct str name, struct str domain)
@@ -466,7 +461,7 @@ static enum spf_result check_host(struct check *c, struct str domain, bool is_fi
 {
     struct str record = str_n(NULL, 0);
 
-    if (!domain_is_askable(domain))
+    if (!spf_domain_is_askable(domain))
         return SPF_NONE;
     enum spf_result r = select_record(c, domain, &record);
     if (r != SPF_PASS)

@@ -18,6 +18,7 @@ struct spf_query {
     struct str domain;     /* of the sender; for the null sender that of HELO (§2.4) */
     struct str receiver;   /* our own name */
     int64_t now_ms;
+    int64_t deadline_ms;   /* monotonic: what is not answered by then counts as not answered (§4.6.4); 0: each question's own deadline */
 };
 
 struct spf_verdict {
@@ -31,6 +32,8 @@ struct spf_verdict {
 };
 
 const char *spf_result_name(enum spf_result r); /* "pass" (RFC 8601 §2.7.2) */
+/* Can DOMAIN have a record: two labels at least, each of 1 to 63 octets (§4.3)? */
+bool spf_domain_is_askable(struct str domain);
 void spf_check(struct dns *dns, const struct spf_query *query, struct spf_verdict *out);
 
 #endif

@@ -155,6 +155,10 @@ static bool write_config(const struct demo_files *f)
                       "; what the demo knows instead of DNS\n"
                       "example.test.        MX  10 mail.example.test.\n"
                       "mail.example.test.   A   127.0.0.1\n"
+                      "acme.test.           MX  10 mx.postern.test.\n"
+                      "bank.test.           MX  10 mail.bank.test.\n"
+                      "bank.test.           TXT \"v=spf1 ip4:192.0.2.0/24 -all\"\n"
+                      "1.0.0.127.in-addr.arpa.  PTR  mail.example.test.\n"
                       "null.test.           MX  0 .\n",
                       0644);
 }

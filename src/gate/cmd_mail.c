@@ -1,4 +1,5 @@
 /* cmd_mail.c: MAIL FROM opens a transaction. Only what concerns the gateway itself is refused here; the rest waits for RCPT. */
+#include "gate/lookup.h"
 #include "gate/session.h"
 
 #include "policy/policy.h"
@@ -102,5 +103,6 @@ enum session_next cmd_mail(struct session *s, struct str args)
     s->tx = transaction_new(s, &mail);
     if (!s->tx)
         return answer(s, REASON_INTERNAL_ERROR);
+    lookup_begin(s);
     return answer(s, REASON_SENDER_OK);
 }

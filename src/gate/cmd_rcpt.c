@@ -3,6 +3,7 @@
  * refused attempt is logged under a recipient.
  */
 #include "gate/cut_through.h"
+#include "gate/lookup.h"
 #include "gate/session.h"
 
 #include "policy/policy.h"
@@ -116,6 +117,12 @@ static struct verdict judge(struct session *s, struct recipient *r, struct findi
 
     stage_recipient(&s->client, &e, str_from(s->runtime->host), p, s->tx->runtime->lists, found);
     struct verdict v = verdict_decide(found, p, r->allowed, r->role);
+    if (v.action >= ACTION_REFUSE)
+        return v;
+    struct sender_facts sender;
+    lookup_sender(s, p, lists_ip_skips(s->tx->runtime->lists, &s->client.peer.ip, address_domain(e.recipient)), &sender);
+    stage_sender(&s->client, &e, &sender, p, found);
+    v = verdict_decide(found, p, r->allowed, r->role);
     if (v.action >= ACTION_REFUSE)
         return v;
     struct finding (*const more[])(struct session *, const struct recipient *) = {check_transaction, check_bounce_rate};

@@ -2,6 +2,7 @@
  * cmd_xclient.c: XCLIENT, as Postfix has it (XCLIENT_README): a trusted proxy or a test says who the client is. Only for xclient_networks;
  * afterwards the session stands where it stood behind the banner, and the client's own limits apply.
  */
+#include "gate/lookup_client.h"
 #include "gate/session.h"
 
 #include <stdlib.h>
@@ -91,5 +92,6 @@ enum session_next cmd_xclient(struct session *s, struct str args)
     s->greeted = false;
     if (!session_admit(s))
         return SESSION_CLOSE;
+    client_lookup_begin(s);
     return answer(s, REASON_READY);
 }

@@ -1,4 +1,5 @@
 /* events.c: what happened in a session, as rows of the message log. */
+#include "gate/lookup.h"
 #include "gate/session.h"
 
 #include "base/clock.h"
@@ -26,6 +27,7 @@ static struct event event_of(const struct session *s, enum event_kind kind, char
         e.reference = str_from(s->tx->reference);
         e.sender = address_text(&s->tx->mail.sender);
         e.recipient_count = s->tx->count;
+        e.spf = str_from(lookup_spf_name(s));
         e.size = s->tx->body ? blob_size(s->tx->body) : s->tx->mail.size;
     }
     return e;

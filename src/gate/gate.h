@@ -9,6 +9,7 @@
 #include "catalog/settings.h"
 #include "courier/courier.h"
 #include "spool/aside.h"
+#include "net/dns.h"
 #include "net/tls.h"
 #include "net/waiter.h"
 #include "policy/facts.h"
@@ -44,6 +45,7 @@ struct gate_parts { /* borrowed, must outlive the gate */
     struct event_log *log;
     struct courier *courier;
     struct counters *counters;
+    struct dns *dns;
 };
 
 struct gate {
@@ -54,6 +56,7 @@ struct gate {
     atomic_int descriptors; /* sessions get those below this one; the rest is for deliveries, message files and the queue */
     atomic_bool stopping;
     atomic_uint waiting; /* workers that wait for a destination (cut_through.c) */
+    atomic_uint asking;  /* workers that wait for the DNS (lookup.c) */
     _Atomic uint64_t accepted_messages, given[REASON_COUNT]; /* answers by reason */
     const char *spool_directory; /* owned */
     struct aside *aside;         /* owned */

@@ -110,7 +110,7 @@ static const char *scan(struct session *s, struct scan_report *report)
 static void collect_tags(const struct findings *found, const struct policy *p, struct findings *tags)
 {
     for (size_t i = 0; i < found->count; i++)
-        if (action_for(found->at[i].reason, p) == ACTION_TAG)
+        if (action_of(&found->at[i], p) == ACTION_TAG)
             findings_add(tags, &found->at[i]);
 }
 
@@ -134,6 +134,8 @@ static const struct finding *judge(struct session *s, struct message_facts *fact
         struct verdict v = verdict_decide(found, p, r->allowed, r->role);
         if (v.action >= ACTION_REFUSE)
             return v.by;
+        if (r->findings)
+            collect_tags(r->findings, p, tags);
         collect_tags(found, p, tags);
     }
     return NULL;

@@ -7,6 +7,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "gate/cut_through.h"
+#include "gate/lookup.h"
+#include "gate/lookup_client.h"
 #include "net/proxy_protocol.h"
 
 #include <errno.h>
@@ -35,6 +37,7 @@ void session_reset_transaction(struct session *s)
         return;
     s->tx = NULL;
     cut_through_free(&tx->cut);
+    lookup_free(&tx->lookup);
     for (size_t i = 0; i < tx->count; i++) {
         free(tx->recipients[i]->findings);
         free(tx->recipients[i]);
@@ -50,6 +53,7 @@ static void session_free(struct session *s)
     if (s->tx)
         event_incomplete(s);
     session_reset_transaction(s);
+    client_lookup_free(&s->asked);
     session_leave(s);
     waiter_remove(&s->item);
     stream_close(&s->stream);
@@ -200,6 +204,7 @@ static enum session_next begin(struct session *s)
     s->ip_skips = lists_ip_skips(s->runtime->lists, &s->client.peer.ip, str_n(NULL, 0));
     if (!session_admit(s))
         return SESSION_CLOSE;
+    client_lookup_begin(s);
     if (s->service == SERVICE_SUBMISSIONS) {
         if (!s->runtime->tls)
             return SESSION_CLOSE;

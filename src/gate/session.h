@@ -41,6 +41,8 @@ struct recipient {
 };
 
 struct cut_through; /* cut_through.h */
+struct lookup;      /* lookup.h */
+struct client_lookup; /* lookup_client.h */
 
 struct transaction {
     struct gate_runtime *runtime; /* owned reference: domains and settings of this message */
@@ -58,6 +60,7 @@ struct transaction {
     bool too_large, broken, busy;  /* broken: memory or disk failed; the rest is read and dropped */
     bool no_room;                  /* broken, since the disk is full */
     struct cut_through *cut;
+    struct lookup *lookup;         /* NULL: nothing is asked */
 };
 
 struct session {
@@ -67,6 +70,7 @@ struct session {
     struct gate_runtime *runtime; /* owned reference */
     struct client_facts client;
     char *helo;                   /* owned; client.helo looks at it */
+    struct client_lookup *asked;  /* what DNS says of the client; NULL: nothing was asked */
     struct findings *findings;    /* owned; found before RCPT and kept for it; NULL: none */
     struct transaction *tx;       /* NULL between messages */
     int64_t started_ms;

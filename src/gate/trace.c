@@ -1,4 +1,5 @@
-/* trace.c: the trace field that we put before the message (RFC 5321 §4.4, with-keywords of RFC 3848 and RFC 6531 §4.3). */
+/* trace.c: the trace fields that we put before the message (RFC 5321 §4.4, with-keywords of RFC 3848 and RFC 6531 §4.3). */
+#include "gate/lookup.h"
 #include "gate/session.h"
 
 #include "base/clock.h"
@@ -54,6 +55,7 @@ struct blob *trace_header(const struct session *s, const struct findings *tags)
     struct buf text = buf_make(16 * 1024);
     struct blob *header = NULL;
 
+    lookup_received_spf(s, &text); /* above our Received (RFC 7208 §9.1) */
     add_received(&text, s);
     add_evidence(&text, tags);
     if (!text.failed)

@@ -164,6 +164,11 @@ static const struct dns_answer failed = {.status = DNS_FAILED}, no_name = {.stat
 
 const struct dns_answer *dns_wait(struct dns_question *q)
 {
+    return dns_wait_until(q, INT64_MAX);
+}
+
+const struct dns_answer *dns_wait_until(struct dns_question *q, int64_t deadline_ms)
+{
     if (!q)
         return &failed;
     struct dns_entry *e = q->entry;
@@ -171,7 +176,11 @@ const struct dns_answer *dns_wait(struct dns_question *q)
         return &no_name;
     struct dns *d = e->dns;
     pthread_mutex_lock(&d->lock);
-    int64_t deadline_ms = e->asked_ms + d->timeout_ms - clock_offset_ms(); /* the condition's clock is not turned */
+    if (deadline_ms > e->asked_ms + d->timeout_ms)
+        deadline_ms = e->asked_ms + d->timeout_ms;
+    deadline_ms -= clock_offset_ms(); /* the condition's clock is not turned */
+    if (deadline_ms < 0)
+        deadline_ms = 0;
     struct timespec until = {.tv_sec = deadline_ms / 1000, .tv_nsec = deadline_ms % 1000 * 1000000};
     while (!e->done && pthread_cond_timedwait(&d->answered, &d->lock, &until) != ETIMEDOUT)
         continue;

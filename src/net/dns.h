@@ -46,6 +46,8 @@ void dns_free(struct dns **d);
 struct dns_question *dns_start(struct dns *d, struct str name, enum dns_type type); /* never NULL but out of memory */
 /* Waits until answered or the question's deadline. The answer lives until dns_done(). NULL question: DNS_FAILED. */
 const struct dns_answer *dns_wait(struct dns_question *q);
+/* The same, but not past DEADLINE_MS (monotonic): DNS_FAILED then. */
+const struct dns_answer *dns_wait_until(struct dns_question *q, int64_t deadline_ms);
 void dns_done(struct dns_question **q);
 
 #endif

@@ -53,6 +53,18 @@ bool ip_eq(const struct ip *a, const struct ip *b)
     return a->family == b->family && memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
 }
 
+char *ip_reversed(const struct ip *ip, char to[IP_REVERSED_MAX])
+{
+    size_t n = 0;
+
+    to[0] = '\0';
+    if (ip->family == 4)
+        snprintf(to, IP_REVERSED_MAX, "%u.%u.%u.%u", ip->bytes[3], ip->bytes[2], ip->bytes[1], ip->bytes[0]);
+    for (int i = 15; ip->family == 6 && i >= 0; i--)
+        n += (size_t)snprintf(to + n, IP_REVERSED_MAX - n, "%s%x.%x", n ? "." : "", ip->bytes[i] & 15U, ip->bytes[i] >> 4);
+    return to;
+}
+
 bool ip_is_loopback(const struct ip *ip)
 {
     static const uint8_t one[16] = {[15] = 1};

@@ -14,7 +14,7 @@ struct ip {
     uint8_t bytes[16]; /* network order; IPv4 in the first four, the rest zero */
 };
 
-enum { IP_TEXT_MAX = 46, ENDPOINT_TEXT_MAX = 56 };
+enum { IP_TEXT_MAX = 46, IP_REVERSED_MAX = 64, ENDPOINT_TEXT_MAX = 56 };
 
 struct endpoint {
     struct ip ip;
@@ -23,6 +23,8 @@ struct endpoint {
 
 bool ip_parse(struct str text, struct ip *out) __attribute__((warn_unused_result)); /* no brackets, no zone */
 char *ip_format(const struct ip *ip, char to[IP_TEXT_MAX]); /* "unknown" for family 0; returns TO */
+/* "1.2.0.192", or nibbles "1.0.0. … .2" (RFC 5782 §2.1, §2.4): what stands before the zone in a reverse name. "" for family 0. Returns TO. */
+char *ip_reversed(const struct ip *ip, char to[IP_REVERSED_MAX]);
 bool ip_eq(const struct ip *a, const struct ip *b);
 bool ip_is_loopback(const struct ip *ip);
 /* What limits count by: the address itself for IPv4, its /64 for IPv6. */

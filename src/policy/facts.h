@@ -5,6 +5,8 @@
 #ifndef POLICY_FACTS_H
 #define POLICY_FACTS_H
 
+#include "auth/sender_dns.h"
+#include "auth/spf.h"
 #include "catalog/settings.h"
 #include "mail/address.h"
 #include "scan/report.h"
@@ -27,6 +29,14 @@ struct envelope_facts {
     bool is_our_postmaster;            /* of this gateway itself: taken wherever that person's mailbox is */
     size_t recipients_before;          /* accepted ones in this transaction */
     bool smtputf8;
+};
+
+/* What the DNS says. NULL, NOT_ASKED: no setting wants it, the client's network is spared it, or there is no such name. */
+struct sender_facts {
+    enum sender_dns dns;                /* of the sender's domain */
+    const struct iprev_verdict *iprev;  /* of the client's address */
+    const struct spf_verdict *spf;      /* of the sender's domain */
+    const struct spf_verdict *helo_spf; /* of the name in HELO */
 };
 
 struct message_facts {

@@ -12,6 +12,7 @@ enum { EVIDENCE_MAX = 160, FINDINGS_MAX = 24 };
 struct finding {
     enum reason reason;          /* REASON_NONE: nothing found */
     char evidence[EVIDENCE_MAX]; /* names the field, the line or the address; printable */
+    enum action most;            /* the settings may not ask for more than this; ACTION_OFF: whatever they ask for */
     char enhanced[12];           /* instead of the row's own code; usually "" */
     uint32_t seconds;            /* {seconds} of the text */
     uint64_t size;               /* {size} of the text */

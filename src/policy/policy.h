@@ -16,6 +16,9 @@ struct finding check_restricted_local_part(const struct address *recipient, cons
 struct finding check_bounce_to_many(const struct envelope_facts *e);
 struct finding check_local_recipients(const struct envelope_facts *e, const struct policy *p);
 struct finding check_lists(const struct client_facts *client, const struct envelope_facts *e, const struct lists *lists);
+struct finding check_sender_dns(const struct envelope_facts *e, const struct sender_facts *s, const struct policy *p);
+struct finding check_ptr(const struct client_facts *client, const struct sender_facts *s, const struct policy *p);
+struct finding check_spf(const struct client_facts *client, const struct envelope_facts *e, const struct sender_facts *s, const struct policy *p);
 struct finding check_line_length(const struct message_facts *m, const struct policy *p);
 struct finding check_header_size(const struct message_facts *m, const struct policy *p);
 struct finding check_header_count(const struct message_facts *m, const struct policy *p);
@@ -35,6 +38,9 @@ struct finding check_message_size(uint64_t size, const struct policy *p);
  * that will not decide. Counting checks (rates, invalid recipients) are the gate's, which adds theirs itself. */
 void stage_recipient(const struct client_facts *client, const struct envelope_facts *e, struct str host_name,
                      const struct policy *p, const struct lists *lists, struct findings *out);
+/* RCPT, where nothing refused yet: what DNS says of client and sender. */
+void stage_sender(const struct client_facts *client, const struct envelope_facts *e, const struct sender_facts *s, const struct policy *p,
+                  struct findings *out);
 /* DATA: everything about the message under one recipient's settings. */
 void stage_message(const struct message_facts *m, const struct policy *p, struct findings *out);
 
@@ -49,5 +55,7 @@ struct verdict {
 struct verdict verdict_decide(const struct findings *findings, const struct policy *p, bool allowed, bool is_role);
 /* The action that settings give to one finding's reason (its row's default where no ACTION setting governs it). */
 enum action action_for(enum reason r, const struct policy *p);
+/* The same for a finding, which may set a limit of its own. */
+enum action action_of(const struct finding *f, const struct policy *p);
 
 #endif

@@ -47,6 +47,13 @@ enum action action_for(enum reason r, const struct policy *p)
     return reason_row(r)->action == ACTION_NONE ? ACTION_REFUSE : reason_row(r)->action;
 }
 
+enum action action_of(const struct finding *f, const struct policy *p)
+{
+    enum action a = action_for(f->reason, p);
+
+    return f->most != ACTION_OFF && a > f->most ? f->most : a;
+}
+
 /* REFUSE of a temporary row is a deferral. */
 static enum action by_kind(enum reason r, enum action a)
 {
@@ -59,7 +66,7 @@ struct verdict verdict_decide(const struct findings *findings, const struct poli
 
     for (size_t i = 0; i < findings->count; i++) {
         const struct finding *f = &findings->at[i];
-        enum action a = by_kind(f->reason, action_for(f->reason, p));
+        enum action a = by_kind(f->reason, action_of(f, p));
         bool refuses = a >= ACTION_REFUSE;
         if (refuses && !is_protocol(f->reason)) {
             if (is_role || (allowed && reason_row(f->reason)->allow_lifts)) {

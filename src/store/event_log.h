@@ -15,6 +15,7 @@
  *   sender recipient       of the envelope; sender is left out for the null sender
  *   recipients    number of them in the message
  *   domain        the recipient's
+ *   spf           what SPF says of the sender: pass fail softfail neutral none temperror permerror
  *   subject from message_id    of the header
  *   size          bytes
  *   reason        that decided: an id of reasons.def
@@ -54,6 +55,7 @@ struct event { /* all borrowed for the call */
     uint16_t client_port;
     struct str helo, tls;        /* tls: tls_describe() or "" */
     struct str sender, recipient, domain;
+    struct str spf;
     struct str subject, from, message_id;
     uint64_t size;
     size_t recipient_count;

@@ -4,6 +4,8 @@
     given domain acme.test                        routed to the sink; several are possible
     given domain acme.test NAME = VALUE           a setting of the domain (lists: blank-separated)
     given setting NAME = VALUE                    a setting of the system
+    given default NAME                            the setting's own default, where the tests otherwise switch it off
+    given zone NAME TYPE DATA                     a line of the zone that stands in for DNS
     given list sender-block: *@bad.test           a line of a list file
     given client 127.0.0.9                        the client's address
     given listener mx|submission|submissions
@@ -21,6 +23,7 @@
     close                                         the client does
     then log reason=ID recipient=ann@acme.test    a row of the message log (globs)
     then delivered to ann@acme.test
+    then delivered to ann@acme.test with Subject: x*    a field of its header, unfolded
     then nothing delivered
 
 Two more tests come from each dialogue that names a reason, as the catalogue demands: with the governing setting off the refusal must
@@ -95,7 +98,7 @@ def value_of(name, text):
 class Run:
     def __init__(self, dialogue, extra_setting=None, allow=None, passes=False):
         self.dialogue, self.passes = dialogue, passes
-        self.settings, self.domains, self.lists = {}, {}, {}
+        self.settings, self.domains, self.lists, self.zone = {}, {}, {}, ""
         self.client_address, self.listener, self.others, self.earlier = "127.0.0.9", "mx", 0, 0
         for given in dialogue.givens:
             self.given(given)
@@ -130,6 +133,12 @@ class Run:
         word, _, rest = text.partition(" ")
         if word == "no-off":
             return
+        if word == "default":
+            self.settings[rest] = None
+            return
+        if word == "zone":
+            self.zone += rest + "\n"
+            return
         name = {"client": "client_address", "listener": "listener", "others": "others", "earlier": "earlier"}[word]
         setattr(self, name, int(rest) if name in ("others", "earlier") else rest)
 
@@ -139,7 +148,7 @@ class Run:
         return bool(row) and pattern.startswith((row[4] + " " + row[5]).strip())
 
     def go(self):
-        with pt.Gateway(self.settings, self.domains, self.lists) as g:
+        with pt.Gateway(self.settings, self.domains, self.lists, self.zone) as g:
             self.gateway = g
             self.port = {"mx": g.mx, "submission": g.submission, "submissions": g.submissions}[self.listener]
             connect = lambda: pt.Client(("127.0.0.1", self.port), self.client_address, tls=self.listener == "submissions", banner=False)
@@ -196,7 +205,10 @@ class Run:
         if word == "log":
             self.gateway.wait_for_event(**dict(pair.split("=", 1) for pair in rest.split()))
         elif text.startswith("delivered to "):
-            pt.poll(lambda: self.gateway.sink.messages_for(text[13:].strip()))
+            recipient, _, field = text[13:].strip().partition(" with ")
+            found = pt.poll(lambda: self.gateway.sink.messages_for(recipient))
+            header = found[0].split(b"\r\n\r\n")[0].decode(errors="replace").replace("\r\n\t", " ").split("\r\n")
+            assert not field or any(pt.glob(field, line) for line in header), "expected %s in %r" % (field, header)
         elif text == "nothing delivered":
             assert self.gateway.sink.messages() == [] and self.gateway.queue() == []
         else:

@@ -1,0 +1,19 @@
+/*
+ * lookup_client.h: what the DNS says of the client's address. Asked at connect, so that the answers are there when RCPT needs them; they hold for the
+ * session. Incoming mail only.
+ */
+#ifndef GATE_LOOKUP_CLIENT_H
+#define GATE_LOOKUP_CLIENT_H
+
+#include "policy/facts.h"
+
+struct client_lookup;
+struct session;
+
+/* Connect, and again when the client turned out to be another (XCLIENT). Waits for nothing. */
+void client_lookup_begin(struct session *s);
+/* What P's checks look at; SKIPS are those of the client's network (enum list_skip). Waits, at most until client_lookup_deadline after connect. */
+void client_lookup_facts(struct session *s, const struct policy *p, unsigned skips, struct sender_facts *out);
+void client_lookup_free(struct client_lookup **c);
+
+#endif
