@@ -19,7 +19,7 @@ static const size_t head_size = offsetof(struct process_packet, text);
 
 static bool carries_descriptor(int32_t type)
 {
-    return type == PROCESS_CONFIG || type == PROCESS_KEYS || type == PROCESS_LISTENER || type == PROCESS_SCAN;
+    return type == PROCESS_CONFIG || type == PROCESS_KEYS || type == PROCESS_SIGNING_KEYS || type == PROCESS_LISTENER || type == PROCESS_SCAN;
 }
 
 bool process_send(int channel, enum process_packet_type type, int32_t number, const char *text, int fd)

@@ -17,6 +17,7 @@ enum { PROCESS_FD = 3, PROCESS_TEXT_MAX = 1024 };
 enum process_packet_type {
     PROCESS_CONFIG,    /* text: file name for messages; fd: memfd with the configuration's text, includes resolved */
     PROCESS_KEYS,      /* fd: memfd with certificates and keys, see process_pems_write() */
+    PROCESS_SIGNING_KEYS, /* fd: memfd with the keys of DKIM, see auth/dkim_sign.h; to the relay only */
     PROCESS_LISTENER,  /* number: enum process_listener; text: its address; fd: bound and listening */
     PROCESS_SCAN,      /* number: id of a scan process; fd: the relay's end of its channel */
     PROCESS_APPLY,

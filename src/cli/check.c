@@ -1,7 +1,8 @@
 /*
  * check.c: `postern check`: what is wrong with a configuration, before a start or a reload meets it: the file itself, and what it names
- * that must be readable, which is certificates with their keys, and lists.
+ * that must be readable, which is certificates with their keys, keys that sign, and lists.
  */
+#include "auth/dkim_sign.h"
 #include "cli/command.h"
 #include "net/tls.h"
 #include "policy/lists.h"
@@ -56,6 +57,20 @@ static void check_certificate(const char *entry, const char *minimum, struct buf
     buf_free(&why);
 }
 
+static void check_signing_keys(const struct policy *p, struct buf *error)
+{
+    struct buf bytes = buf_make(SIGNING_KEYS_BYTES_MAX), why = buf_make(TEXT_MAX);
+
+    if (dkim_folder_read(setting_text(p, SETTING_dkim_directory), &bytes, &why))
+        dkim_keys_unref(dkim_keys_new(buf_str(&bytes), &why));
+    if (why.len)
+        say(error, str_trim(buf_str(&why)));
+    if (bytes.at)
+        explicit_bzero(bytes.at, bytes.cap);
+    buf_free(&bytes);
+    buf_free(&why);
+}
+
 static void check_files(const struct policy *p, struct buf *error)
 {
     const struct setting_list *certificates = setting_list(p, SETTING_tls_certificates);
@@ -63,6 +78,7 @@ static void check_files(const struct policy *p, struct buf *error)
 
     for (size_t i = 0; i < certificates->count; i++)
         check_certificate(certificates->at[i], setting_text(p, SETTING_tls_minimum), error);
+    check_signing_keys(p, error);
     struct lists *lists = lists_load(setting_text(p, SETTING_lists_directory), &why);
     if (!lists)
         say(error, str_trim(buf_str(&why)));

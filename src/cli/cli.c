@@ -33,6 +33,8 @@ static const struct option options[] = {
     {"--reason", offsetof(struct command_line, reason), OPTION_TEXT},
     {"--domain", offsetof(struct command_line, domain), OPTION_TEXT},
     {"--directory", offsetof(struct command_line, directory), OPTION_TEXT},
+    {"--selector", offsetof(struct command_line, selector), OPTION_TEXT},
+    {"--type", offsetof(struct command_line, type), OPTION_TEXT},
     {"--limit", offsetof(struct command_line, limit), OPTION_NUMBER},
     {"--json", offsetof(struct command_line, json), OPTION_FLAG},
     {"--dry-run", offsetof(struct command_line, dry_run), OPTION_FLAG},

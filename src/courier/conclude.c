@@ -171,7 +171,7 @@ static struct spool_message *build_report(const struct ending *e)
         report = dsn_build(e->settings, m, str_n(NULL, 0), e->report, e->report_count, e->now_ms, m->received_ms + lifetime(e));
     if (!report)
         log_error("the report on %s to its sender could not be built", m->reference);
-    return report;
+    return dsn_sign(e->courier, e->settings, report);
 }
 
 /* Recipients that wait again, or are held, stay in the job. */

@@ -262,7 +262,7 @@ static void bounce(const struct acting *a, struct job *job, size_t i)
                                        : dsn_build(a->settings, job->m, body ? blob_bytes(body) : str_n(NULL, 0), &one, 1, clock_wall_ms(), 0);
     blob_unref(body);
     log_act(a, job, r, EVENT_BOUNCED);
-    spool_outcome(a->courier->parts.spool, job->m, job->recipients[i], report);
+    spool_outcome(a->courier->parts.spool, job->m, job->recipients[i], dsn_sign(a->courier, a->settings, report));
 }
 
 static void act_on(const struct acting *a, struct job *job, size_t i)

@@ -5,6 +5,7 @@
 #ifndef COURIER_COURIER_H
 #define COURIER_COURIER_H
 
+#include "auth/dkim_sign.h"
 #include "catalog/settings.h"
 #include "net/dns.h"
 #include "net/tls.h"
@@ -21,6 +22,7 @@ struct courier_parts { /* borrowed, must outlive the courier */
     struct tls_client *tls;
     struct spool *spool;
     struct event_log *log;
+    struct dkim_signer *signer; /* of our own reports; NULL: they are not signed */
 };
 
 /* Made before the spool is opened (spool's ACCEPTED is courier_accept). parts->spool may be NULL until courier_start(). */

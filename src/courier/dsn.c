@@ -3,6 +3,7 @@
  * internationalised mail) and the original or its header (RET of RFC 3461 §4.3).
  */
 #include "base/clock.h"
+#include "base/log.h"
 #include "courier/parts.h"
 #include "mail/date.h"
 #include "mail/header.h"
@@ -10,7 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { REPORT_MAX = 16 * 1024 * 1024, RETURNED_MAX = 1024 * 1024, HEADER_MAX = 256 * 1024, WRAP = 76 };
+enum { REPORT_MAX = 16 * 1024 * 1024, RETURNED_MAX = 1024 * 1024, HEADER_MAX = 256 * 1024, WRAP = 76,
+       SIGNATURES_BYTES_MAX = 96 * 1024 };
 
 struct writing {
     struct buf *out;
@@ -302,5 +304,23 @@ struct spool_message *dsn_build(const struct settings *settings, const struct sp
     add_original(&w, body);
     struct spool_message *report = out.failed ? NULL : to_message(&w);
     buf_free(&out);
+    return report;
+}
+
+struct spool_message *dsn_sign(const struct courier *c, const struct settings *settings, struct spool_message *report)
+{
+    struct buf header = buf_make(SIGNATURES_BYTES_MAX);
+    struct writing w = {.settings = settings};
+
+    if (!report || !c->parts.signer)
+        return report;
+    names(&w);
+    struct str author = str_from(w.postmaster);
+    struct str domain = str_from_index(author, (size_t)(str_find_last(author, '@') + 1));
+    if (!dkim_sign(c->parts.signer, domain, blob_bytes(report->body), report->received_ms / 1000, &header) || header.failed)
+        log_error("report %s could not be signed: it goes without", report->reference);
+    else if (header.len)
+        report->header = blob_from(buf_str(&header));
+    buf_free(&header);
     return report;
 }

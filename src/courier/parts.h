@@ -159,5 +159,7 @@ struct dsn_recipient {
 /* A report on M to its sender, with one reference (the caller's); NULL out of memory, or where the sender is null. */
 struct spool_message *dsn_build(const struct settings *settings, const struct spool_message *m, const struct str body,
                                 const struct dsn_recipient *list, size_t count, int64_t now_ms, int64_t give_up_ms);
+/* Signs a report (DKIM) where there are keys for its author's domain. NULL is fine. Returns it; one that cannot be signed goes without. */
+struct spool_message *dsn_sign(const struct courier *c, const struct settings *settings, struct spool_message *report);
 
 #endif

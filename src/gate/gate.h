@@ -5,6 +5,7 @@
 #ifndef GATE_GATE_H
 #define GATE_GATE_H
 
+#include "auth/dkim_sign.h"
 #include "base/process.h"
 #include "catalog/settings.h"
 #include "courier/courier.h"
@@ -46,6 +47,7 @@ struct gate_parts { /* borrowed, must outlive the gate */
     struct courier *courier;
     struct counters *counters;
     struct dns *dns;
+    struct dkim_signer *signer;
 };
 
 struct gate {

@@ -200,10 +200,10 @@ static enum session_next deliver(struct session *s, const struct findings *found
                                  const struct scan_report *report)
 {
     struct finding remote;
-    struct blob *header = trace_header(s, tags->count ? tags : NULL);
+    struct blob *header = trace_header(s, tags->count ? tags : NULL, report);
 
     if (!header)
-        return fail(s, "out of memory");
+        return fail(s, "its header could not be written");
     switch (cut_through_body(s, header, &remote)) {
     case CUT_NOT_USED:
         cut_through_free(&s->tx->cut);

@@ -126,8 +126,8 @@ enum session_next chunk_drop(struct session *s);
 /* message.c: all octets are here; judges, makes durable, answers */
 enum session_next message_end(struct session *s);
 
-/* trace.c: our trace fields for the message */
-struct blob *trace_header(const struct session *s, const struct findings *tags);
+/* trace.c: our trace fields for the message, and where it leaves by us its signatures. NULL: out of memory, or a key failed. */
+struct blob *trace_header(const struct session *s, const struct findings *tags, const struct scan_report *report);
 
 /* events.c */
 void event_refused(struct session *s, const struct finding *f, const char *reference, const struct address *recipient,

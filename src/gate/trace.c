@@ -5,6 +5,8 @@
 #include "base/clock.h"
 #include "mail/date.h"
 
+enum { HEADER_BYTES_MAX = 96 * 1024 };
+
 static const char *with_keyword(const struct session *s)
 {
     if (s->tx->mail.smtputf8)
@@ -50,15 +52,35 @@ static void add_evidence(struct buf *out, const struct findings *tags)
         buf_addf(out, "X-Postern-Evidence: %s; %s\r\n", reason_row(tags->at[i].reason)->slug, tags->at[i].evidence);
 }
 
-struct blob *trace_header(const struct session *s, const struct findings *tags)
+/* The domain of the first author; "" where From names none. */
+static struct str author_domain(const struct scan_report *report)
 {
-    struct buf text = buf_make(16 * 1024);
+    struct str rest = report_records(report);
+    struct record r;
+
+    while (report_next(&rest, RECORD_MAILBOX, &r))
+        if (str_is_case(r.mailbox.field, "From"))
+            return r.mailbox.domain;
+    return STR("");
+}
+
+/* Last of what is put before the message, when nothing changes it any more: what is signed here is what the courier sends, octet by octet. */
+static bool add_signatures(struct buf *out, const struct session *s, const struct scan_report *report)
+{
+    if (s->service == SERVICE_MX)
+        return true;
+    return dkim_sign(s->gate->parts.signer, author_domain(report), blob_bytes(s->tx->body), clock_wall_ms() / 1000, out);
+}
+
+struct blob *trace_header(const struct session *s, const struct findings *tags, const struct scan_report *report)
+{
+    struct buf text = buf_make(HEADER_BYTES_MAX);
     struct blob *header = NULL;
 
     lookup_received_spf(s, &text); /* above our Received (RFC 7208 §9.1) */
     add_received(&text, s);
     add_evidence(&text, tags);
-    if (!text.failed)
+    if (add_signatures(&text, s, report) && !text.failed)
         header = blob_from(buf_str(&text));
     buf_free(&text);
     return header;

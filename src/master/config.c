@@ -1,6 +1,7 @@
 /* config.c: reads the configuration and the keys. The only process that opens these files. */
 #include "master/parts.h"
 
+#include "auth/dkim_sign.h"
 #include "base/log.h"
 #include "store/settings_file.h"
 
@@ -84,11 +85,22 @@ static bool load_pems(struct buf *out, const struct policy *p, struct buf *error
     return written && count == list->count;
 }
 
+/* Keys that cannot be read, or are none: each is said, the others sign. */
+static bool load_signing_keys(struct buf *out, const struct policy *p, struct buf *error)
+{
+    size_t before = error->len;
+    bool read = dkim_folder_read(setting_text(p, SETTING_dkim_directory), out, error);
+    struct dkim_keys *keys = dkim_keys_new(buf_str(out), error);
+
+    dkim_keys_unref(keys);
+    return read && keys && error->len == before;
+}
+
 bool config_load(struct config *c, const char *path, bool keys_must_load, struct buf *error)
 {
     struct buf warnings = buf_make(WARNINGS_MAX);
 
-    *c = (struct config){.text = buf_make(CONFIG_MAX), .pems = buf_make(PEMS_MAX)};
+    *c = (struct config){.text = buf_make(CONFIG_MAX), .pems = buf_make(PEMS_MAX), .signing_keys = buf_make(SIGNING_KEYS_BYTES_MAX)};
     if (settings_file_read(path, &c->text, error) && buf_text(&c->text))
         c->settings = settings_file_parse(buf_text(&c->text), path, error, &warnings);
     log_lines(&warnings, false);
@@ -101,6 +113,7 @@ bool config_load(struct config *c, const char *path, bool keys_must_load, struct
     }
     struct buf trouble = buf_make(WARNINGS_MAX);
     bool loaded = load_pems(&c->pems, settings_system(c->settings), &trouble);
+    loaded = load_signing_keys(&c->signing_keys, settings_system(c->settings), &trouble) && loaded;
     if (!loaded && keys_must_load)
         buf_add_str(error, buf_str(&trouble));
     else if (!loaded)
@@ -120,6 +133,8 @@ void config_free(struct config *c)
         buf_free(&c->text);
     if (c->pems.ceiling)
         forget(&c->pems);
+    if (c->signing_keys.ceiling)
+        forget(&c->signing_keys);
     *c = (struct config){.settings = NULL};
 }
 

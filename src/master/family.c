@@ -61,7 +61,8 @@ static bool send_text(struct child *c, enum process_packet_type type, const char
 static bool send_config(struct child *c, const struct config *config, const char *path)
 {
     return send_text(c, PROCESS_CONFIG, path, buf_str(&config->text)) &&
-           (c->role == CHILD_CONSOLE || send_text(c, PROCESS_KEYS, "keys", buf_str(&config->pems)));
+           (c->role == CHILD_CONSOLE || (send_text(c, PROCESS_KEYS, "keys", buf_str(&config->pems)) &&
+                                         send_text(c, PROCESS_SIGNING_KEYS, "dkim", buf_str(&config->signing_keys))));
 }
 
 static bool send_listeners(struct child *c, const struct listeners *l)

@@ -15,6 +15,7 @@ struct config {
     struct settings *settings; /* owned reference */
     struct buf text;           /* owned: the file with its includes put in */
     struct buf pems;           /* owned: certificates and keys, as process_pems_write() puts them */
+    struct buf signing_keys;   /* owned: those of DKIM, the same way */
 };
 
 /* False with the reasons in ERROR (a line each). A key that cannot be read is one of them only where KEYS_MUST_LOAD: at the start

@@ -19,6 +19,7 @@ struct relay {
     struct spool *spool;
     struct courier *courier;
     struct counters *counters;
+    struct dkim_signer *signer;
     struct gate *gate;
     struct control *control;
     int64_t started_ms;
@@ -26,7 +27,7 @@ struct relay {
 
 /* What the master sent and APPLY will act on. */
 struct relay_inbox {
-    struct buf config, pems, config_name;
+    struct buf config, pems, signing_keys, config_name;
     struct relay_listener {
         int fd;
         int kind;                    /* enum process_listener */

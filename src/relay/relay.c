@@ -114,22 +114,36 @@ static void take_scan(struct relay *r, struct relay_inbox *inbox, int id, int fd
         log_error("scan process %d could not be taken in", id);
 }
 
+/* The bytes are wiped once the keys are made of them; a relay started anew gets them anew. */
+static struct dkim_keys *signing_keys(struct relay_inbox *inbox)
+{
+    struct buf trouble = buf_make(64 * 1024); /* the master has said it */
+    struct dkim_keys *keys = dkim_keys_new(buf_str(&inbox->signing_keys), &trouble);
+
+    if (inbox->signing_keys.at)
+        explicit_bzero(inbox->signing_keys.at, inbox->signing_keys.cap);
+    buf_clear(&inbox->signing_keys);
+    buf_free(&trouble);
+    return keys;
+}
+
 static bool open_parts(struct relay *r, struct relay_inbox *inbox, const struct policy *p, struct gate_runtime *runtime, struct buf *error)
 {
     r->settings = settings_holder_new(settings_ref(runtime->settings));
     r->counters = counters_new(MOST_COUNTERS);
     r->scan = scan_pool_new(setting_number(p, SETTING_scan_timeout));
     r->tls = tls_client_new(error);
+    r->signer = dkim_signer_new(signing_keys(inbox));
     r->dns = open_dns(p, error);
     r->log = event_log_open(setting_text(p, SETTING_log_json), setting_text(p, SETTING_log_text), setting_flag(p, SETTING_log_journal),
                             runtime->host, error);
-    if (!r->settings || !r->counters || !r->scan || !r->tls || !r->dns || !r->log)
+    if (!r->settings || !r->counters || !r->scan || !r->tls || !r->signer || !r->dns || !r->log)
         return false;
     scan_pool_on_failure(r->scan, scan_is_bad, r);
     for (size_t i = 0; i < inbox->scan_count; i++)
         take_scan(r, inbox, inbox->scans[i].id, inbox->scans[i].fd);
     inbox->scan_count = 0;
-    struct courier_parts parts = {.settings = r->settings, .dns = r->dns, .tls = r->tls, .log = r->log};
+    struct courier_parts parts = {.settings = r->settings, .dns = r->dns, .tls = r->tls, .log = r->log, .signer = r->signer};
     r->courier = courier_new(&parts, (unsigned)setting_number(p, SETTING_couriers));
     if (!r->courier)
         return false;
@@ -147,7 +161,7 @@ static bool open_gate(struct relay *r, const struct policy *p, struct gate_runti
         return false;
     }
     struct gate_parts parts = {.waiter = r->waiter, .spool = r->spool, .scan = r->scan, .log = r->log, .courier = r->courier,
-                               .counters = r->counters, .dns = r->dns};
+                               .counters = r->counters, .dns = r->dns, .signer = r->signer};
     char *run = strdup(setting_text(p, SETTING_run_directory)); /* the runtime may be swapped away under us */
     r->gate = gate_new(&parts, take);
     r->control = r->gate && run ? control_start(r, run, error) : NULL;
@@ -184,12 +198,19 @@ static bool start(struct relay *r, struct relay_inbox *inbox, struct buf *error)
 }
 
 /* A later APPLY: all of the new configuration, or nothing of it. */
-static bool reload(struct relay *r, const struct relay_inbox *inbox, struct buf *error)
+static bool reload(struct relay *r, struct relay_inbox *inbox, struct buf *error)
 {
     struct gate_runtime *runtime = relay_runtime(inbox, error);
 
     if (!runtime)
         return false;
+    struct dkim_keys *keys = signing_keys(inbox);
+    if (!keys) {
+        gate_runtime_unref(runtime);
+        buf_add_text(error, "out of memory");
+        return false;
+    }
+    dkim_signer_swap(r->signer, keys);
     settings_swap(r->settings, settings_ref(runtime->settings));
     spool_set_free_floor(r->spool, (uint64_t)setting_number(settings_system(runtime->settings), SETTING_spool_free_floor));
     gate_swap(r->gate, runtime);
@@ -242,6 +263,9 @@ static bool take_packet(struct relay *r, struct relay_inbox *inbox, const struct
         return true;
     case PROCESS_KEYS:
         take_text(&inbox->pems, fd);
+        return true;
+    case PROCESS_SIGNING_KEYS:
+        take_text(&inbox->signing_keys, fd);
         return true;
     case PROCESS_LISTENER:
         take_listener(inbox, p->number, fd);
@@ -297,13 +321,15 @@ static void stop(struct relay *r)
     dns_free(&r->dns);
     tls_client_free(&r->tls);
     counters_free(&r->counters);
+    dkim_signer_free(&r->signer);
     settings_holder_free(&r->settings);
 }
 
 int relay_process(int channel)
 {
     struct relay r = {.channel = channel};
-    struct relay_inbox inbox = {.config = buf_make(CONFIG_MAX), .pems = buf_make(PEMS_MAX), .config_name = buf_make(PATH_MAX)};
+    struct relay_inbox inbox = {.config = buf_make(CONFIG_MAX), .pems = buf_make(PEMS_MAX), .config_name = buf_make(PATH_MAX),
+                                 .signing_keys = buf_make(SIGNING_KEYS_BYTES_MAX)};
     struct process_packet packet;
     int fd, got;
 
@@ -315,6 +341,7 @@ int relay_process(int channel)
     stop(&r);
     buf_free(&inbox.config);
     buf_free(&inbox.pems);
+    buf_free(&inbox.signing_keys);
     buf_free(&inbox.config_name);
     return EX_OK;
 }

@@ -70,7 +70,7 @@ static void scan_something(struct scan_pool *pool)
 struct player {
     const char *role;
     struct scan_pool *pool;
-    struct buf config, keys;
+    struct buf config, keys, signing_keys;
     int first_scan;
     bool refuses_next; /* the next configuration */
 };
@@ -102,6 +102,7 @@ static bool take_packet(struct player *a, const struct process_packet *p, int fd
     switch (p->type) {
     case PROCESS_CONFIG: take_text(a, &a->config, fd); break;
     case PROCESS_KEYS: take_text(a, &a->keys, fd); break;
+    case PROCESS_SIGNING_KEYS: take_text(a, &a->signing_keys, fd); break;
     case PROCESS_LISTENER:
         write_down(a->role, "listener %d %s", p->number, p->text);
         close(fd);
@@ -128,7 +129,7 @@ static bool take_packet(struct player *a, const struct process_packet *p, int fd
 
 static int play(const char *role)
 {
-    struct player a = {.role = role, .config = buf_make(1 << 20), .keys = buf_make(1 << 20)};
+    struct player a = {.role = role, .config = buf_make(1 << 20), .keys = buf_make(1 << 20), .signing_keys = buf_make(1 << 20)};
     struct process_packet p;
     int fd, got;
 
@@ -144,6 +145,7 @@ static int play(const char *role)
         write_down(role, "orphan");
     scan_pool_free(&a.pool);
     buf_free(&a.config);
+    buf_free(&a.signing_keys);
     buf_free(&a.keys);
     return 0;
 }
