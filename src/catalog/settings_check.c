@@ -2,6 +2,7 @@
 #include "catalog/settings_check.h"
 
 #include "catalog/schedule.h"
+#include "net/dnsbl.h"
 
 #include <string.h>
 
@@ -90,6 +91,16 @@ static void check_policy(const struct policy *p, struct buf *error)
     check_addresses(p, error);
 }
 
+static void check_block_lists(const struct policy *p, struct buf *error)
+{
+    const struct setting_list *list = setting_list(p, SETTING_dnsbl_zones);
+    struct dnsbl_entry entry;
+
+    for (size_t i = 0; i < list->count; i++)
+        if (!dnsbl_entry_parse(str_from(list->at[i]), &entry))
+            say(error, "dnsbl_zones", list->at[i], "is not zone[/answers][:weight], such as bl.example/127.0.0.2,127.0.0.4-11:5");
+}
+
 bool settings_check(const struct settings *s, struct buf *error)
 {
     const struct policy *p = settings_system(s);
@@ -102,6 +113,7 @@ bool settings_check(const struct settings *s, struct buf *error)
     check_endpoints(p, SETTING_listen_console, 0, error);
     check_endpoints(p, SETTING_resolver, 53, error);
     check_certificates(p, error);
+    check_block_lists(p, error);
     check_policy(p, error);
     for (size_t i = 0; i < settings_domain_count(s); i++)
         check_policy(&settings_domain_at(s, i)->policy, error);

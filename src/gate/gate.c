@@ -37,6 +37,11 @@ struct gate_runtime *gate_runtime_new(struct settings *take, struct tls_server *
     r->lists = lists_load(setting_text(p, SETTING_lists_directory), error);
     if (!r->lists)
         goto fail;
+    r->dnsbl = dnsbl_new(setting_list(p, SETTING_dnsbl_zones)->at, setting_list(p, SETTING_dnsbl_zones)->count);
+    if (!r->dnsbl) {
+        buf_add_text(error, "out of memory");
+        goto fail;
+    }
     settings_host_name(p, r->host, sizeof r->host);
     const char *why = setting_text(p, SETTING_why_url);
     int n = *why ? snprintf(r->why_url, sizeof r->why_url, "%s", why)
@@ -51,8 +56,10 @@ struct gate_runtime *gate_runtime_new(struct settings *take, struct tls_server *
     r->tls_configured = setting_list(p, SETTING_tls_certificates)->count > 0;
     return r;
 fail:
-    if (r)
+    if (r) {
         lists_free(&r->lists);
+        dnsbl_unref(r->dnsbl);
+    }
     free(r);
     settings_unref(take);
     if (take_tls)
@@ -72,6 +79,7 @@ void gate_runtime_unref(struct gate_runtime *r)
         return;
     settings_unref(r->settings);
     lists_free(&r->lists);
+    dnsbl_unref(r->dnsbl);
     if (r->tls)
         tls_server_unref(r->tls);
     free(r);

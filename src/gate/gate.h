@@ -11,6 +11,7 @@
 #include "courier/courier.h"
 #include "spool/aside.h"
 #include "net/dns.h"
+#include "net/dnsbl.h"
 #include "net/tls.h"
 #include "net/waiter.h"
 #include "policy/facts.h"
@@ -28,6 +29,7 @@ struct gate_runtime {
     atomic_uint refs;
     struct settings *settings; /* owned reference */
     struct lists *lists;       /* owned */
+    struct dnsbl *dnsbl;       /* owned reference */
     struct tls_server *tls;    /* owned reference; NULL: none could be loaded, or none is set */
     bool tls_configured;
     char host[256];            /* our name */

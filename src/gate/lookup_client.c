@@ -10,11 +10,19 @@ struct client_lookup {
     int64_t deadline_ms;
     struct dns_question *ptr;   /* NULL: not asked, or answered */
     struct iprev_verdict iprev;
+    struct dnsbl_questions *lists; /* NULL: not asked, or answered */
+    struct dnsbl_verdict *listed;  /* owned; NULL: not judged */
+    bool asked_lists;
 };
 
 static bool wants_ptr(const struct policy *p, unsigned skips)
 {
     return setting_action(p, SETTING_check_ptr) != ACTION_OFF && !(skips & SKIP_PTR);
+}
+
+static bool wants_lists(const struct policy *p, unsigned skips)
+{
+    return setting_action(p, SETTING_dnsbl) != ACTION_OFF && !(skips & SKIP_DNSBL);
 }
 
 static struct client_lookup *make(struct session *s)
@@ -32,11 +40,43 @@ static void start_ptr(struct session *s)
         c->ptr = iprev_start(s->gate->parts.dns, &s->client.peer.ip);
 }
 
+static void start_lists(struct session *s)
+{
+    struct client_lookup *c = make(s);
+
+    if (c && !c->asked_lists)
+        c->lists = dnsbl_ask(s->runtime->dnsbl, s->gate->parts.dns, &s->client.peer.ip);
+    if (c)
+        c->asked_lists = true;
+}
+
 void client_lookup_begin(struct session *s)
 {
+    const struct policy *p = session_policy(s);
+
     client_lookup_free(&s->asked);
-    if (s->service == SERVICE_MX && s->client.peer.ip.family && wants_ptr(session_policy(s), s->ip_skips))
+    if (s->service != SERVICE_MX || !s->client.peer.ip.family)
+        return;
+    if (wants_ptr(p, s->ip_skips))
         start_ptr(s);
+    if (wants_lists(p, s->ip_skips) && dnsbl_zone_count(s->runtime->dnsbl))
+        start_lists(s);
+}
+
+/* Most clients are in no list: only for those who are the verdict takes memory. */
+static const struct dnsbl_verdict *listed(struct session *s)
+{
+    struct dnsbl_verdict v;
+
+    start_lists(s);
+    struct client_lookup *c = s->asked;
+    if (c && c->lists) {
+        dnsbl_judge(c->lists, c->deadline_ms, &v);
+        dnsbl_done(&c->lists);
+        if ((v.weight || v.is_welcome) && (c->listed = malloc(sizeof v)))
+            *c->listed = v;
+    }
+    return c ? c->listed : NULL;
 }
 
 static const struct iprev_verdict *iprev_of(struct session *s)
@@ -57,6 +97,8 @@ void client_lookup_facts(struct session *s, const struct policy *p, unsigned ski
         return;
     if (wants_ptr(p, skips))
         out->iprev = iprev_of(s);
+    if (wants_lists(p, skips) && dnsbl_zone_count(s->runtime->dnsbl))
+        out->dnsbl = listed(s);
 }
 
 void client_lookup_free(struct client_lookup **c)
@@ -64,6 +106,8 @@ void client_lookup_free(struct client_lookup **c)
     if (!*c)
         return;
     dns_done(&(*c)->ptr);
+    dnsbl_done(&(*c)->lists);
+    free((*c)->listed);
     free(*c);
     *c = NULL;
 }

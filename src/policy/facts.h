@@ -9,6 +9,7 @@
 #include "auth/spf.h"
 #include "catalog/settings.h"
 #include "mail/address.h"
+#include "net/dnsbl.h"
 #include "scan/report.h"
 
 enum service { SERVICE_MX, SERVICE_SUBMISSION /* 587 */, SERVICE_SUBMISSIONS /* 465 */ };
@@ -35,6 +36,7 @@ struct envelope_facts {
 struct sender_facts {
     enum sender_dns dns;                /* of the sender's domain */
     const struct iprev_verdict *iprev;  /* of the client's address */
+    const struct dnsbl_verdict *dnsbl;
     const struct spf_verdict *spf;      /* of the sender's domain */
     const struct spf_verdict *helo_spf; /* of the name in HELO */
 };

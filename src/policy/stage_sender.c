@@ -11,4 +11,6 @@ void stage_sender(const struct client_facts *client, const struct envelope_facts
     findings_add(out, &f);
     f = check_spf(client, e, s, p);
     findings_add(out, &f);
+    f = check_dnsbl(client, s, p);
+    findings_add(out, &f);
 }

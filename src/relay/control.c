@@ -46,17 +46,30 @@ static json_t *stats_answers(const struct gate *g)
     return answers;
 }
 
+static json_t *stats_block_lists(struct gate *g)
+{
+    struct gate_runtime *runtime = gate_take(g);
+    json_t *lists = json_object();
+    char state[160];
+
+    for (size_t i = 0; i < dnsbl_zone_count(runtime->dnsbl); i++)
+        json_object_set_new(lists, dnsbl_zone_name(runtime->dnsbl, i), json_string(dnsbl_zone_state(runtime->dnsbl, i, state)));
+    gate_runtime_unref(runtime);
+    return lists;
+}
+
 static json_t *relay_stats(struct relay *r)
 {
     struct spool_stats spool;
 
     spool_stats(r->spool, &spool);
-    return json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o}", "ok", 1, "uptime_ms",
+    return json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o}", "ok", 1, "uptime_ms",
                      (json_int_t)(clock_mono_ms() - r->started_ms), "sessions", (json_int_t)atomic_load(&r->gate->sessions),
                      "workers_busy", (json_int_t)waiter_busy(r->waiter), "scanners", (json_int_t)scan_pool_size(r->scan),
                      "accepted_messages", (json_int_t)atomic_load(&r->gate->accepted_messages), "queue_messages",
                      (json_int_t)spool.messages, "queue_recipients", (json_int_t)spool.recipients, "commits", (json_int_t)spool.commits,
-                     "bytes_free", (json_int_t)spool.bytes_free, "spool_failed", spool.failed, "answers", stats_answers(r->gate));
+                     "bytes_free", (json_int_t)spool.bytes_free, "spool_failed", spool.failed, "answers", stats_answers(r->gate),
+                     "block_lists", stats_block_lists(r->gate));
 }
 
 /* Only where the configuration says that this is a test: it moves every deadline and schedule. */

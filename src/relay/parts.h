@@ -5,6 +5,7 @@
 #include "gate/gate.h"
 
 struct control;
+struct list_watch;
 
 enum { MOST_SCANS = 64 };
 
@@ -21,6 +22,7 @@ struct relay {
     struct counters *counters;
     struct dkim_signer *signer;
     struct gate *gate;
+    struct list_watch *watch;
     struct control *control;
     int64_t started_ms;
 };

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "gate/list_watch.h"
 #include "relay/parts.h"
 #include "scan/sandbox.h"
 #include "store/settings_file.h"
@@ -168,6 +169,11 @@ static bool open_gate(struct relay *r, const struct policy *p, struct gate_runti
     free(run);
     if (!r->control)
         return false;
+    r->watch = list_watch_start(r->gate);
+    if (!r->watch) {
+        buf_addf(error, "threads: %s", strerror(errno));
+        return false;
+    }
     for (size_t i = 0; i < inbox->listener_count; i++)
         if (!gate_listen(r->gate, inbox->listeners[i].fd, (enum service)inbox->listeners[i].kind))
             return false;
@@ -304,6 +310,7 @@ static void stop(struct relay *r)
     if (left)
         log_warning("%zu sessions were cut off", left);
     control_stop(&r->control);
+    list_watch_stop(&r->watch);
     if (r->courier)
         courier_stop(r->courier, deadline_ms);
     if (r->spool)

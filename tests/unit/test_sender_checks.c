@@ -129,8 +129,33 @@ static void client_names(void **state)
     }
 }
 
+static void block_lists(void **state)
+{
+    static const struct { int weight; const char *setting; enum reason reason; enum action action; } rows[] = {
+        {0, "dnsbl = refuse", REASON_NONE, ACTION_OFF}, {-5, "dnsbl = refuse", REASON_NONE, ACTION_OFF},
+        {10, "", REASON_DNSBL_LISTED, ACTION_SCORE}, {10, "dnsbl = refuse", REASON_DNSBL_LISTED, ACTION_REFUSE},
+        {9, "dnsbl = refuse", REASON_DNSBL_LISTED, ACTION_SCORE}, {9, "dnsbl = refuse\ndnsbl_threshold = 9", REASON_DNSBL_LISTED, ACTION_REFUSE},
+        {10, "dnsbl = off", REASON_NONE, ACTION_OFF}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct settings *s = load(rows[i].setting);
+        struct dnsbl_verdict v = {.weight = rows[i].weight, .listed = "bl.example (127.0.0.2)"};
+        struct sender_facts facts = {.dnsbl = &v};
+        struct finding f = check_dnsbl(a_client(), &facts, settings_system(s));
+        struct findings list = {0};
+        findings_add(&list, &f);
+        assert_int_equal(f.reason, rows[i].reason);
+        assert_int_equal(verdict_decide(&list, settings_system(s), false, false).action, rows[i].action);
+        if (f.reason != REASON_NONE)
+            assert_string_equal(f.evidence, "192.0.2.7 in bl.example (127.0.0.2)");
+        settings_unref(s);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(spf), cmocka_unit_test(sender_domains), cmocka_unit_test(client_names)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(spf), cmocka_unit_test(sender_domains), cmocka_unit_test(client_names),
+                                       cmocka_unit_test(block_lists)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
