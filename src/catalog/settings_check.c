@@ -115,7 +115,11 @@ bool settings_check(const struct settings *s, struct buf *error)
     check_certificates(p, error);
     check_block_lists(p, error);
     check_policy(p, error);
-    for (size_t i = 0; i < settings_domain_count(s); i++)
+    for (size_t i = 0; i < settings_domain_count(s); i++) {
+        const char *srs_domain = setting_text(&settings_domain_at(s, i)->policy, SETTING_srs_domain);
+        if (*srs_domain && !settings_domain(s, str_from(srs_domain)))
+            say(error, "srs_domain", srs_domain, "is no domain of this gateway, so what comes back would not come here");
         check_policy(&settings_domain_at(s, i)->policy, error);
+    }
     return error->len == before;
 }

@@ -6,6 +6,7 @@
 #define COURIER_COURIER_H
 
 #include "auth/dkim_sign.h"
+#include "auth/secrets.h"
 #include "catalog/settings.h"
 #include "net/dns.h"
 #include "net/tls.h"
@@ -22,6 +23,7 @@ struct courier_parts { /* borrowed, must outlive the courier */
     struct tls_client *tls;
     struct spool *spool;
     struct event_log *log;
+    const struct secrets *secrets; /* NULL: return addresses stay as they are */
     struct dkim_signer *signer; /* of our own reports; NULL: they are not signed */
 };
 
@@ -35,6 +37,10 @@ void courier_free(struct courier **c);
 /* In-memory hand-off from whoever writes the spool; never blocks. ARG is the courier. */
 void courier_accept(void *arg, struct spool_message *m);
 void courier_clock_turned(struct courier *c); /* looks at all due times again */
+
+/* SENDER as the hop of the domain DESTINATION is told it; IS_OUTGOING: it came over a submission port. SECRETS may be NULL: as it is. */
+struct address courier_sender(const struct secrets *secrets, const struct settings *settings, struct str destination, const struct address *sender,
+                              bool is_outgoing);
 
 /* A host to try, in order. */
 struct hop {

@@ -296,7 +296,8 @@ static bool send_once(struct attempt *a, struct blob *body, const uint32_t *who,
 {
     struct spool_message *m = a->job->m;
     struct smtp_client_recipient *rcpts = calloc(count, sizeof *rcpts);
-    struct smtp_client_message message = {.mail = &m->mail, .rcpts = rcpts, .rcpt_count = count, .is_8bit = m->is_8bit};
+    struct mail_args mail = m->mail;
+    struct smtp_client_message message = {.mail = &mail, .rcpts = rcpts, .rcpt_count = count, .is_8bit = m->is_8bit};
     bool sent_final = false;
 
     if (!rcpts) {
@@ -306,6 +307,7 @@ static bool send_once(struct attempt *a, struct blob *body, const uint32_t *who,
     }
     for (size_t i = 0; i < count; i++)
         rcpts[i].args = &m->recipients[a->job->recipients[who[i]]].args;
+    mail.sender = courier_sender(a->courier->parts.secrets, a->settings, str_from(a->job->to->domain), &m->mail.sender, m->is_outgoing);
     if (m->header)
         message.body[message.body_count++] = blob_bytes(m->header);
     message.body[message.body_count++] = blob_bytes(body);

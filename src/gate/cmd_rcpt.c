@@ -6,6 +6,8 @@
 #include "gate/lookup.h"
 #include "gate/session.h"
 
+#include "auth/sender_tag.h"
+#include "base/clock.h"
 #include "policy/policy.h"
 
 #include <stdio.h>
@@ -113,7 +115,8 @@ static struct verdict judge(struct session *s, struct recipient *r, struct findi
 {
     const struct policy *p = policy_of(s, r);
     struct envelope_facts e = {.sender = &s->tx->mail.sender, .recipient = &r->args.recipient, .domain = r->domain,
-                               .recipients_before = s->tx->count, .smtputf8 = s->tx->mail.smtputf8, .is_our_postmaster = r->ours};
+                               .recipients_before = s->tx->count, .smtputf8 = s->tx->mail.smtputf8, .is_our_postmaster = r->ours, .is_return = r->is_return,
+                               .lacks_tag = r->lacks_tag};
 
     stage_recipient(&s->client, &e, str_from(s->runtime->host), p, s->tx->runtime->lists, found);
     struct verdict v = verdict_decide(found, p, r->allowed, r->role);
@@ -207,6 +210,33 @@ static bool name_the_postmaster(const struct session *s, struct address *recipie
     return true;
 }
 
+/* A return address that we wrote leads to whom it stands for. One that is forged or too old leads nowhere: false. */
+static bool read_back(const struct session *s, struct recipient *r)
+{
+    const struct settings *settings = s->tx->runtime->settings;
+    struct address *a = &r->args.recipient, real;
+
+    r->domain = settings_domain(settings, address_domain(a));
+    if (!r->domain)
+        return true;
+    enum tag_result srs = srs_reverse(s->gate->parts.secrets, a, clock_wall_ms(), &real);
+    if (srs == TAG_GOOD) {
+        *a = real;
+        r->domain = settings_domain(settings, address_domain(a));
+        r->is_return = !r->domain;
+    } else if (srs != TAG_NONE && setting_flag(&r->domain->policy, SETTING_srs)) {
+        return false;
+    }
+    const char *batv = r->domain ? setting_text(&r->domain->policy, SETTING_batv) : "no";
+    if (strcmp(batv, "no") == 0)
+        return true;
+    bool is_tagged = batv_check(s->gate->parts.secrets, a, clock_wall_ms(), &real) == TAG_GOOD;
+    if (is_tagged)
+        *a = real;
+    r->lacks_tag = !is_tagged && strcmp(batv, "yes") == 0 && address_is_null(&s->tx->mail.sender) && !address_is_role(a);
+    return true;
+}
+
 enum session_next cmd_rcpt(struct session *s, struct str args)
 {
     const char *why = NULL;
@@ -232,8 +262,13 @@ enum session_next cmd_rcpt(struct session *s, struct str args)
         free(r);
         return answer_detail(s, REASON_BAD_RECIPIENT_SYNTAX, "no domain of this gateway takes mail for postmaster");
     }
+    if (!read_back(s, r)) {
+        struct finding f = finding_make(REASON_DESTINATION_UNKNOWN, "%s", ": not a return address of ours, or it has expired");
+        enum session_next next = refuse(s, r, &f, NULL);
+        free(r);
+        return next;
+    }
     struct str domain = address_domain(&r->args.recipient);
-    r->domain = settings_domain(s->tx->runtime->settings, domain);
     r->role = r->ours || address_is_role(&r->args.recipient);
     r->allowed = lists_sender_allowed(s->tx->runtime->lists, &s->tx->mail.sender, domain, false, NULL) ||
                  lists_recipient_allowed(s->tx->runtime->lists, &r->args.recipient, NULL);

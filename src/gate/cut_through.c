@@ -63,19 +63,21 @@ static void say_mail(struct cut_through *c, const struct mail_args *mail)
 static struct cut_through *open_destination(struct session *s, const struct domain *domain)
 {
     struct cut_through *c = calloc(1, sizeof *c);
-    const struct mail_args *mail = &s->tx->mail;
+    struct mail_args mail = s->tx->mail;
+
+    mail.sender = courier_sender(s->gate->parts.secrets, s->tx->runtime->settings, domain->name, &s->tx->mail.sender, s->service != SERVICE_MX);
 
     if (!c)
         return NULL;
     c->courier = s->gate->parts.courier;
     c->domain = domain;
-    if (mail->requiretls) /* the courier sees to the certificate and to what the hop promises (RFC 8689 §4.2.1) */
+    if (mail.requiretls) /* the courier sees to the certificate and to what the hop promises (RFC 8689 §4.2.1) */
         return c;
     c->client = courier_open(c->courier, s->tx->runtime->settings, domain->name, clock_mono_ms() + OPEN_MS, c->host, sizeof c->host);
-    if (c->client && mail->smtputf8 && !c->client->caps.smtputf8)
+    if (c->client && mail.smtputf8 && !c->client->caps.smtputf8)
         courier_close_client(c->courier, &c->client);
     if (c->client)
-        say_mail(c, mail);
+        say_mail(c, &mail);
     return c;
 }
 

@@ -49,6 +49,7 @@ struct gate_parts { /* borrowed, must outlive the gate */
     struct courier *courier;
     struct counters *counters;
     struct dns *dns;
+    const struct secrets *secrets;
     struct dkim_signer *signer;
 };
 

@@ -37,6 +37,8 @@ struct recipient {
     bool skips_content;          /* by the client's network */
     bool role;                   /* postmaster@, abuse@ */
     bool ours;                   /* the postmaster of this gateway itself */
+    bool is_return;              /* SRS: it goes back to whom we forwarded for, wherever that is */
+    bool lacks_tag;              /* BATV: a bounce to an address that we have not given out */
     struct findings *findings;   /* owned; what was found before the message, may be NULL */
 };
 

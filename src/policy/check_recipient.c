@@ -6,7 +6,7 @@
 
 struct finding check_relay(const struct client_facts *client, const struct envelope_facts *e)
 {
-    if (e->domain || e->is_our_postmaster || client->is_trusted_sender)
+    if (e->domain || e->is_our_postmaster || e->is_return || client->is_trusted_sender)
         return finding_none();
     return finding_make(REASON_RELAY_DENIED, "%s", "");
 }
@@ -33,6 +33,12 @@ struct finding check_bounce_to_many(const struct envelope_facts *e)
     if (!address_is_null(e->sender) || e->recipients_before == 0)
         return finding_none();
     return finding_make(REASON_BOUNCE_TO_MANY, "%s", "");
+}
+
+/* A bounce answers mail that was sent, and what we send bears a tag. */
+struct finding check_batv(const struct envelope_facts *e)
+{
+    return e->lacks_tag ? finding_make(REASON_BATV_UNSIGNED, "%s", "") : finding_none();
 }
 
 struct finding check_local_recipients(const struct envelope_facts *e, const struct policy *p)

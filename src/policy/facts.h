@@ -28,6 +28,8 @@ struct envelope_facts {
     const struct address *recipient;
     const struct domain *domain;       /* recipient's, NULL: not ours */
     bool is_our_postmaster;            /* of this gateway itself: taken wherever that person's mailbox is */
+    bool is_return;                    /* SRS: an address that we wrote, read back: taken wherever it leads */
+    bool lacks_tag;                    /* BATV: a bounce to an address of ours that has no valid tag, where one is demanded */
     size_t recipients_before;          /* accepted ones in this transaction */
     bool smtputf8;
 };

@@ -14,6 +14,7 @@ struct finding check_greeting(const struct client_facts *client, struct str host
 struct finding check_relay(const struct client_facts *client, const struct envelope_facts *e);
 struct finding check_restricted_local_part(const struct address *recipient, const struct policy *p);
 struct finding check_bounce_to_many(const struct envelope_facts *e);
+struct finding check_batv(const struct envelope_facts *e);
 struct finding check_local_recipients(const struct envelope_facts *e, const struct policy *p);
 struct finding check_lists(const struct client_facts *client, const struct envelope_facts *e, const struct lists *lists);
 struct finding check_sender_dns(const struct envelope_facts *e, const struct sender_facts *s, const struct policy *p);

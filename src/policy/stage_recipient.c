@@ -9,9 +9,13 @@ void stage_recipient(const struct client_facts *client, const struct envelope_fa
     findings_add(out, &f);
     if (f.reason != REASON_NONE)
         return; /* not ours: whatever else is wrong is nobody's business here */
-    f = check_restricted_local_part(e->recipient, p);
-    findings_add(out, &f);
+    if (!e->is_return) { /* how strangers write their addresses is theirs to know */
+        f = check_restricted_local_part(e->recipient, p);
+        findings_add(out, &f);
+    }
     f = check_bounce_to_many(e);
+    findings_add(out, &f);
+    f = check_batv(e);
     findings_add(out, &f);
     f = check_lists(client, e, lists);
     findings_add(out, &f);

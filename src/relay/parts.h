@@ -21,6 +21,7 @@ struct relay {
     struct courier *courier;
     struct counters *counters;
     struct dkim_signer *signer;
+    struct secrets secrets;
     struct gate *gate;
     struct list_watch *watch;
     struct control *control;

@@ -72,6 +72,8 @@ static bool enter_sandbox(const struct policy *p)
         read[reads++] = system[i];
     if (*setting_text(p, SETTING_lists_directory))
         read[reads++] = setting_text(p, SETTING_lists_directory);
+    if (*setting_text(p, SETTING_secrets_file))
+        read[reads++] = setting_text(p, SETTING_secrets_file);
     if (*setting_text(p, SETTING_dns_zone_file))
         read[reads++] = setting_text(p, SETTING_dns_zone_file);
     write[writes++] = setting_text(p, SETTING_spool_directory);
@@ -128,6 +130,18 @@ static struct dkim_keys *signing_keys(struct relay_inbox *inbox)
     return keys;
 }
 
+static bool load_secrets(struct relay *r, const struct policy *p, struct buf *error)
+{
+    char path[PATH_MAX];
+    const char *set = setting_text(p, SETTING_secrets_file);
+
+    if (*set)
+        str_copy(path, sizeof path, str_from(set));
+    else
+        snprintf(path, sizeof path, "%s/secrets", setting_text(p, SETTING_state_directory));
+    return secrets_load(path, &r->secrets, error);
+}
+
 static bool open_parts(struct relay *r, struct relay_inbox *inbox, const struct policy *p, struct gate_runtime *runtime, struct buf *error)
 {
     r->settings = settings_holder_new(settings_ref(runtime->settings));
@@ -140,11 +154,13 @@ static bool open_parts(struct relay *r, struct relay_inbox *inbox, const struct 
                             runtime->host, error);
     if (!r->settings || !r->counters || !r->scan || !r->tls || !r->signer || !r->dns || !r->log)
         return false;
+    if (!load_secrets(r, p, error))
+        return false;
     scan_pool_on_failure(r->scan, scan_is_bad, r);
     for (size_t i = 0; i < inbox->scan_count; i++)
         take_scan(r, inbox, inbox->scans[i].id, inbox->scans[i].fd);
     inbox->scan_count = 0;
-    struct courier_parts parts = {.settings = r->settings, .dns = r->dns, .tls = r->tls, .log = r->log, .signer = r->signer};
+    struct courier_parts parts = {.settings = r->settings, .dns = r->dns, .tls = r->tls, .log = r->log, .signer = r->signer, .secrets = &r->secrets};
     r->courier = courier_new(&parts, (unsigned)setting_number(p, SETTING_couriers));
     if (!r->courier)
         return false;
@@ -162,7 +178,7 @@ static bool open_gate(struct relay *r, const struct policy *p, struct gate_runti
         return false;
     }
     struct gate_parts parts = {.waiter = r->waiter, .spool = r->spool, .scan = r->scan, .log = r->log, .courier = r->courier,
-                               .counters = r->counters, .dns = r->dns, .signer = r->signer};
+                               .counters = r->counters, .dns = r->dns, .signer = r->signer, .secrets = &r->secrets};
     char *run = strdup(setting_text(p, SETTING_run_directory)); /* the runtime may be swapped away under us */
     r->gate = gate_new(&parts, take);
     r->control = r->gate && run ? control_start(r, run, error) : NULL;
