@@ -45,6 +45,9 @@ static void read_entries(struct analysis *a, struct place at, const struct file_
         note_entry(a, at, e);
         read_entry_content(a, inside, e);
     }
+    for (const struct file_url *u = f->urls; u; u = u->next)
+        analyze_link(a, inside, u->from, LINK_OTHER, u->url, str_n(NULL, 0), false);
+    a->links_cut |= f->urls_dropped > 0;
 }
 
 static void note_whole(struct analysis *a, struct place at, const struct mime_part *part, struct str name, struct str content,

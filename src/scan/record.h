@@ -75,7 +75,7 @@ struct record_link {
     bool is_hidden;                  /* nothing of it can be seen */
     uint32_t tricks;                 /* enum link_trick flags */
     struct str path;                 /* of the part; "" the header */
-    struct str source;               /* "text", "html", "html-text", "subject", "file" */
+    struct str source;               /* "text", "html", "html-text", "subject", "file"; of a file: "pdf", "office", "rtf", "qr" */
     struct str url, host, domain, skeleton, shown;
 };
 

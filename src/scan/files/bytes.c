@@ -42,11 +42,11 @@ ptrdiff_t find_case(struct str s, struct str lower)
 {
     /* memchr for both cases of the first letter, each remembered until it is passed: linear, and quick where it is rare */
     const char first = lower.at[0], upper = first >= 'a' && first <= 'z' ? (char)(first - 32) : first;
-    const char *end = s.at + s.len, *a = NULL, *b = NULL;
-    const char *at = s.at;
+    const char *a = NULL, *b = NULL, *at = s.at;
 
-    if (s.len < lower.len)
+    if (s.len < lower.len || s.len == 0)
         return -1;
+    const char *end = s.at + s.len;
     while (end - at >= (ptrdiff_t)lower.len) {
         if (!a || (a != end && a < at))
             a = memchr(at, first, (size_t)(end - at));

@@ -55,6 +55,18 @@ void file_read(struct file_context *c, struct arena *arena, struct str bytes, st
     read_as(&r, &t);
 }
 
+bool tnef_read(struct file_context *c, struct arena *arena, struct str bytes, struct file_budget *budget, struct file_report *out)
+{
+    struct reading r;
+    struct thing t = {.bytes = bytes, .name = STR("winmail.dat"), .type = FILE_TNEF};
+
+    begin(&r, c, arena, bytes, budget, out);
+    if (le32(bytes, 0) != 0x223E9F78)
+        return false;
+    read_as(&r, &t);
+    return true;
+}
+
 static void look_by_type(struct reading *r, struct thing *t)
 {
     switch (t->type) {
@@ -67,6 +79,12 @@ static void look_by_type(struct reading *r, struct thing *t)
         break;
     case FILE_OLE: case FILE_DOC: case FILE_XLS: case FILE_PPT: case FILE_MSG: case FILE_MSI:
         ole_look(r, t);
+        break;
+    case FILE_PDF:
+        pdf_look(r, t);
+        break;
+    case FILE_RTF:
+        rtf_look(r, t);
         break;
     case FILE_TNEF:
         tnef_look(r, t);
@@ -177,7 +195,6 @@ void url_add(struct reading *r, struct str url, const char *from)
         return;
     *slot = hash;
     if (r->budget->urls == 0) {
-        r->out->facts |= FACT_TOO_MANY;
         r->out->urls_dropped++;
         return;
     }

@@ -91,6 +91,8 @@ struct str searchable(struct reading *r, struct str text);
 /* The readers. Each may be called with any bytes. */
 void zip_look(struct reading *r, struct thing *t);
 void ole_look(struct reading *r, struct thing *t);
+void pdf_look(struct reading *r, struct thing *t);
+void rtf_look(struct reading *r, struct thing *t);
 void tnef_look(struct reading *r, struct thing *t);
 void archive_look(struct reading *r, struct thing *t);
 

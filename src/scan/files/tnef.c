@@ -1,87 +1,196 @@
-/*
- * tnef.c: winmail.dat, Outlook's own wrapping (MS-OXTNEF): attributes one after the other, each with its length and checksum. The attachments are
- * entries; their names are taken from the attribute and, where there is one, from the long name among the MAPI properties.
- */
-#include "scan/files/reading.h"
+/* tnef.c: winmail.dat (MS-OXTNEF): a row of attributes, those of an attachment behind its own mark; see file.h. */
+#include "scan/files/ole.h"
 
-enum { HEAD = 6, ATTRIBUTE = 9, CHECKSUM = 2, MOST_ATTRIBUTES = 10000 };
-enum { LEVEL_ATTACHMENT = 2 };
-enum { ATTACH_REND_DATA = 0x9002, ATTACH_TITLE = 0x8010, ATTACH_DATA = 0x800F, ATTACHMENT = 0x9005 };
-enum { PROPERTY_LONG_NAME = 0x3707, TYPE_STRING8 = 0x1E, TYPE_UNICODE = 0x1F };
+enum { ATTRIBUTES_MAX = 65536, PROPERTIES_MAX = 4096, VALUES_MAX = 4096 };
+enum { BODY = 0x800C, MESSAGE_PROPERTIES = 0x9003, ATTACH_BEGIN = 0x9002, ATTACH_TITLE = 0x8010, ATTACH_DATA = 0x800F, ATTACH_PROPERTIES = 0x9005 };
+enum { PR_BODY = 0x1000, PR_RTF = 0x1009, PR_HTML = 0x1013, PR_ATTACH_DATA = 0x3701, PR_FILE_NAME = 0x3704, PR_LONG_NAME = 0x3707, PR_DISPLAY_NAME = 0x3001 };
+enum { PT_STRING8 = 0x1E, PT_UNICODE = 0x1F, PT_OBJECT = 0x0D, PT_BINARY = 0x102, MULTIPLE = 0x1000, NAMED = 0x8000, GUID_BYTES = 16 };
 
-/* PidTagAttachLongFilename is preceded by its type, and followed by a count of 1 and its length (MS-OXTNEF §2.1.3.4). */
-static struct str long_name(struct reading *r, struct str properties)
+struct attachment { struct str title, long_name, data; bool is_there; };
+struct tnef { struct reading *r; struct thing *t; struct attachment now; };
+
+static struct str until_nul(struct str s)
 {
-    for (size_t at = 0; at + 12 <= properties.len; at += 4) {
-        unsigned type = le16(properties, at);
-        if (le16(properties, at + 2) != PROPERTY_LONG_NAME || (type != TYPE_STRING8 && type != TYPE_UNICODE) || le32(properties, at + 4) != 1)
-            continue;
-        struct str value = str_sub(properties, at + 12, le32(properties, at + 8));
-        if (type == TYPE_UNICODE)
-            value = utf16_text(r->arena, value, false);
-        while (value.len && value.at[value.len - 1] == '\0')
-            value.len--;
-        return value;
-    }
-    return str_n(NULL, 0);
+    ptrdiff_t end = str_find(s, 0);
+    return end < 0 ? s : str_sub(s, 0, (size_t)end);
 }
 
-static struct str title(struct str data)
+static void end_attachment(struct tnef *x)
 {
-    ptrdiff_t end = str_find(data, '\0');
-    return end < 0 ? data : str_sub(data, 0, (size_t)end);
-}
+    struct attachment *a = &x->now;
 
-struct attachment {
-    struct str name, data;
-    bool any;
-};
-
-static void finish(struct reading *r, struct thing *t, struct attachment *a)
-{
-    if (a->any && a->data.at) {
-        struct file_entry *entry = entry_add(r, t, a->name.len ? a->name : STR("attachment"), a->data.len);
+    if (a->is_there && (a->data.len || a->title.len || a->long_name.len)) {
+        struct str name = a->long_name.len ? a->long_name : a->title.len ? a->title : STR("attachment");
+        struct file_entry *entry = entry_add(x->r, x->t, name, a->data.len);
         if (entry)
-            entry_content(r, t, entry, a->data, true);
+            entry_content(x->r, x->t, entry, a->data, true);
     }
-    *a = (struct attachment){.any = false};
+    *a = (struct attachment){.is_there = false};
 }
 
-static void take(struct reading *r, struct thing *t, struct attachment *a, unsigned id, struct str data)
+static void body(struct tnef *x, struct str name, struct str content)
 {
-    if (id == ATTACH_REND_DATA) {
-        finish(r, t, a);
-        a->any = true;
-    } else if (id == ATTACH_TITLE && !a->name.len) {
-        a->name = title(data);
-    } else if (id == ATTACH_DATA) {
-        a->data = data;
-        a->any = true;
-    } else if (id == ATTACHMENT) {
-        struct str name = long_name(r, data);
-        if (name.len)
-            a->name = name;
+    struct file_entry *entry = content.len ? entry_add(x->r, x->t, name, content.len) : NULL;
+    if (entry)
+        entry_content(x->r, x->t, entry, content, true);
+}
+
+static struct str text_of(struct tnef *x, uint16_t type, struct str value)
+{
+    struct str text = type == PT_UNICODE ? utf16_text(x->r->arena, value, false) : value;
+    return until_nul(text);
+}
+
+static void property(struct tnef *x, uint16_t id, uint16_t type, struct str value)
+{
+    switch (id) {
+    case PR_LONG_NAME:
+        x->now.long_name = text_of(x, type, value);
+        break;
+    case PR_FILE_NAME: case PR_DISPLAY_NAME:
+        if (!x->now.title.len)
+            x->now.title = text_of(x, type, value);
+        break;
+    case PR_ATTACH_DATA:
+        /* an embedded message or storage has its interface's id in front */
+        x->now.data = type == PT_OBJECT ? str_from_index(value, GUID_BYTES) : value;
+        break;
+    case PR_BODY:
+        body(x, STR("body.txt"), text_of(x, type, value));
+        break;
+    case PR_HTML:
+        body(x, STR("body.html"), type == PT_BINARY ? value : text_of(x, type, value));
+        break;
+    case PR_RTF:
+        rtf_body(x->r, x->t, value);
+        break;
+    default:
+        break;
+    }
+}
+
+/* Bytes of a value of fixed length, padded to four; 0: it says its length itself, SIZE_MAX: unknown. */
+static size_t fixed_bytes(uint16_t type)
+{
+    switch (type) {
+    case 0x02: case 0x03: case 0x04: case 0x0A: case 0x0B: case 0x01:
+        return 4;
+    case 0x05: case 0x06: case 0x07: case 0x14: case 0x40:
+        return 8;
+    case 0x48:
+        return GUID_BYTES;
+    case PT_STRING8: case PT_UNICODE: case PT_OBJECT: case PT_BINARY:
+        return 0;
+    default:
+        return SIZE_MAX;
+    }
+}
+
+/* A named property has a GUID and a number or a name between its id and its value. */
+static bool skip_name(struct str s, size_t *at)
+{
+    uint32_t kind = le32(s, *at + GUID_BYTES);
+    uint64_t skip = GUID_BYTES + 8;
+
+    if (kind == 1)
+        skip += ((uint64_t)le32(s, *at + GUID_BYTES + 4) + 3) / 4 * 4;
+    if (skip > s.len - *at)
+        return false;
+    *at += (size_t)skip;
+    return true;
+}
+
+static bool read_values(struct tnef *x, struct str s, size_t *at, uint16_t id, uint16_t type)
+{
+    uint16_t plain = type & (uint16_t)~MULTIPLE;
+    size_t fixed = fixed_bytes(plain);
+    uint32_t count = 1;
+
+    if (fixed == SIZE_MAX)
+        return false;
+    if (fixed == 0 || (type & MULTIPLE)) {
+        count = le32(s, *at);
+        *at += 4;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (i >= VALUES_MAX || *at > s.len || s.len - *at < 4)
+            return false;
+        uint64_t len = fixed ? fixed : le32(s, *at);
+        *at += fixed ? 0 : 4;
+        if (len > s.len - *at)
+            return false;
+        if (i == 0)
+            property(x, id, plain, str_sub(s, *at, (size_t)len));
+        *at += (size_t)len;
+        *at += *at % 4 && !fixed ? 4 - *at % 4 : 0;
+    }
+    return true;
+}
+
+static void properties(struct tnef *x, struct str s)
+{
+    uint32_t count = le32(s, 0);
+    size_t at = 4;
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (at > s.len || s.len - at < 4 || i >= PROPERTIES_MAX) {
+            x->t->facts |= i >= PROPERTIES_MAX ? FACT_TOO_MANY : FACT_DAMAGED;
+            return;
+        }
+        uint16_t type = le16(s, at), id = le16(s, at + 2);
+        at += 4;
+        if (((id & NAMED) && (s.len - at < GUID_BYTES + 8 || !skip_name(s, &at))) || !read_values(x, s, &at, id, type)) {
+            x->t->facts |= FACT_DAMAGED;
+            return;
+        }
+    }
+}
+
+static void attribute(struct tnef *x, uint16_t id, struct str value)
+{
+    switch (id) {
+    case ATTACH_BEGIN:
+        end_attachment(x);
+        x->now.is_there = true;
+        break;
+    case ATTACH_TITLE:
+        x->now.title = until_nul(value);
+        break;
+    case ATTACH_DATA:
+        x->now.is_there = true;
+        x->now.data = value;
+        break;
+    case BODY:
+        body(x, STR("body.txt"), until_nul(value));
+        break;
+    case MESSAGE_PROPERTIES: case ATTACH_PROPERTIES:
+        properties(x, value);
+        break;
+    default:
+        break;
     }
 }
 
 void tnef_look(struct reading *r, struct thing *t)
 {
-    struct attachment a = {.any = false};
-    size_t at = HEAD, count = 0;
+    struct tnef x = {.r = r, .t = t};
+    struct str b = t->bytes;
+    size_t at = 6;
 
-    for (; at + ATTRIBUTE <= t->bytes.len && count < MOST_ATTRIBUTES; count++) {
-        unsigned level = (unsigned char)t->bytes.at[at], id = le16(t->bytes, at + 1);
-        size_t len = le32(t->bytes, at + 5);
-        struct str data = str_sub(t->bytes, at + ATTRIBUTE, len);
-        if (data.len < len)
+    for (int i = 0; at < b.len; i++) {
+        uint32_t len = le32(b, at + 5);
+        if (b.len - at < 11 || len > b.len - at - 11) {
             t->facts |= FACT_DAMAGED;
-        if (level == LEVEL_ATTACHMENT)
-            take(r, t, &a, id, data);
-        if (len > t->bytes.len - at - ATTRIBUTE)
+            if (b.len - at > 9) /* cut: what is there counts */
+                attribute(&x, le16(b, at + 1), str_from_index(b, at + 9));
             break;
-        at += ATTRIBUTE + len + CHECKSUM;
+        }
+        if (i == ATTRIBUTES_MAX) {
+            t->facts |= FACT_TOO_MANY;
+            break;
+        }
+        attribute(&x, le16(b, at + 1), str_sub(b, at + 9, len));
+        at += 11U + len;
     }
-    if (count == MOST_ATTRIBUTES)
-        t->facts |= FACT_TOO_MANY;
-    finish(r, t, &a);
+    end_attachment(&x);
 }

@@ -1,0 +1,120 @@
+"""What an attached file is and does, whatever it is called: macros, objects, passwords, programs in files in files."""
+import base64
+import json
+import subprocess
+
+import office_samples as made
+import pdf_samples as pdf
+import postern_testing as pt
+import pytest
+
+TOP = ("Date: Tue, 24 Nov 2026 14:11:00 +0000\r\nFrom: <carol@example.test>\r\nTo: <ann@acme.test>\r\nSubject: x\r\nMIME-Version: 1.0\r\n"
+       "Content-Type: application/octet-stream; name=\"%s\"\r\nContent-Transfer-Encoding: base64\r\n"
+       "Content-Disposition: attachment; filename=\"%s\"\r\n\r\n")
+
+
+def files_of(content, name="file.bin", settings=()):
+    message = (TOP % (name, name)).encode() + base64.encodebytes(content).replace(b"\n", b"\r\n")
+    done = subprocess.run([pt.binary(), "inspect", "-", "--json"], input=message, stdout=subprocess.PIPE, check=True, timeout=60)
+    return json.loads(done.stdout)["files"]
+
+
+def names(files):
+    return [f["name"] for f in files[1:]]
+
+
+MACRO, AUTO = "macro", "auto-macro"
+KINDS = [
+    ("word with AutoOpen", made.doc_with_macro(), "doc", {MACRO, AUTO}),
+    ("word with a macro that waits", made.doc_with_macro(b"Sub Tidy()\r\n' like AutoOpening, MyAutoOpen\r\nEnd Sub\r\n"), "doc", {MACRO}),
+    ("word whose source is gone, its names are not",
+     made.doc(0, ("Macros", [("VBA", [("_VBA_PROJECT", b"\xCC\x61\x88\0\x0ADocument_Open\0x"), ("ThisDocument", bytes(40))])])), "doc", {MACRO, AUTO}),
+    ("word without anything", made.doc(), "doc", set()),
+    ("word with a password", made.doc(0x0100), "doc", {"encrypted"}),
+    ("word with a packed program", made.doc_with_object(), "doc", {"ole-object"}),
+    ("excel without anything", made.xls(made.sheet(0)), "xls", set()),
+    ("excel with a password", made.xls_password(), "xls", {"encrypted"}),
+    ("excel with a hidden macro sheet", made.xls(made.sheet(1, hidden=2)), "xls", {MACRO, "xlm-macro"}),
+    ("excel with Auto_Open", made.xls(made.sheet(1), made.builtin_name(1)), "xls", {MACRO, "xlm-macro", AUTO}),
+    ("powerpoint with a packed project", made.ppt_with_macro(), "ppt", {MACRO, AUTO, "ole-object"}),
+    ("new office with a password", made.encrypted_package(), "ole", {"encrypted"}),
+    ("docm", made.docm(), "docx", {MACRO, AUTO}),
+    ("docx from a template elsewhere", made.docx_remote_template(), "docx", {"external-template"}),
+    ("docx with a packed script", made.docx_with_object(), "docx", {"ole-object"}),
+    ("docx with DDE cut into runs", made.docx_dde(), "docx", {"dde"}),
+    ("docx without anything", made.docx(("word/_rels/document.xml.rels", made.relationship("hyperlink", "https://acme.test/"))), "docx", set()),
+    ("xlsm with a macro sheet", made.xlsm_xlm(), "xlsx", {MACRO, "xlm-macro"}),
+    ("rtf with an object", made.rtf_object(), "rtf", {"ole-object"}),
+    ("rtf, torn apart", made.obfuscated_rtf(), "rtf", {"ole-object"}),
+    ("rtf from a template elsewhere", rb"{\rtf1{\*\template http://templates.example/x.dotm}}", "rtf", {"external-template"}),
+    ("rtf with DDE", rb"{\rtf1{\field{\*\fldinst {DDE}{AUTO c:\\x}}}}", "rtf", {"dde"}),
+    ("rtf without anything", rb"{\rtf1\ansi hello\par}", "rtf", set()),
+]
+
+
+@pytest.mark.parametrize("content,kind,facts", [k[1:] for k in KINDS], ids=[k[0] for k in KINDS])
+def test_office(content, kind, facts):
+    whole = files_of(content)[0]
+    assert (whole["type"], set(whole["facts"])) == (kind, facts), whole
+
+
+@pytest.mark.parametrize("content,program", [
+    (made.doc_with_object(), "run.exe"), (made.docx_with_object(), "word/embeddings/oleObject1.bin/invoice.js"), (made.rtf_object(), "object/run.exe"),
+    (made.obfuscated_rtf(), "object/run.exe"), (made.msg(), "run me.exe"), (made.tnef(), "run me.exe"), (made.tnef(body=False), "run me.exe"),
+    (made.zipped([("a.msg", made.msg())]), "a.msg/run me.exe"), (made.docx(("word/embeddings/a.xlsx", made.zipped([("x.exe", made.PROGRAM)]))),
+                                                                "word/embeddings/a.xlsx/x.exe"),
+], ids=["doc", "docx", "rtf", "torn rtf", "msg", "tnef", "tnef without body", "msg in zip", "docx in docx"])
+def test_the_program_inside_is_seen(content, program):
+    files = files_of(content)
+    assert program in names(files), names(files)
+    assert [f["type"] for f in files if f["name"] == program] in (["pe"], ["text"])
+
+
+def test_bodies_of_outlook_are_entries():
+    assert "body.txt" in names(files_of(made.msg()))
+    assert "body.html" in names(files_of(made.tnef()))
+
+
+def test_a_document_cut_anywhere_is_still_answered():
+    for whole in (made.doc_with_macro(), made.msg(), made.tnef(), made.obfuscated_rtf()):
+        for cut in range(1, len(whole), len(whole) // 12):
+            assert files_of(whole[:cut])
+
+
+PDFS = [
+    ("nothing", pdf.pdf(), set()),
+    ("goes to a page when opened", pdf.pdf(catalog="/OpenAction [3 0 R /Fit]"), set()),
+    ("script", pdf.pdf((5, pdf.JAVASCRIPT), catalog="/OpenAction 5 0 R"), {"pdf-javascript", "pdf-open-action"}),
+    ("script with escaped names", pdf.pdf((5, "<< /S /J#61va#53cript /#4a#53 (x) >>")), {"pdf-javascript"}),
+    ("script in an object stream", pdf.pdf(pdf.in_objects(6, (5, pdf.JAVASCRIPT))), {"pdf-javascript"}),
+    ("script in a stream in hexadecimal", pdf.pdf(pdf.in_objects(6, (5, pdf.JAVASCRIPT), filters="[/ASCIIHexDecode /FlateDecode]", pack=pdf.flate_hex)),
+     {"pdf-javascript"}),
+    ("script in a stream in base 85", pdf.pdf(pdf.in_objects(6, (5, pdf.JAVASCRIPT), filters="[ /A85 /Fl ]", pack=pdf.flate_85)), {"pdf-javascript"}),
+    ("script in rows", pdf.pdf(pdf.in_objects(6, (5, pdf.JAVASCRIPT), filters="/FlateDecode /DecodeParms << /Predictor 12 /Columns 16 >>", pack=pdf.rows)),
+     {"pdf-javascript"}),
+    ("script in runs", pdf.pdf(pdf.in_objects(6, (5, pdf.JAVASCRIPT), filters="/RunLengthDecode", pack=pdf.runs)), {"pdf-javascript"}),
+    ("script in LZW", pdf.pdf(pdf.in_objects(6, (5, pdf.JAVASCRIPT), filters="/LZWDecode", pack=pdf.lzw)), {"pdf-javascript"}),
+    ("script behind another stream's beginning", pdf.pdf(pdf.stream(7, b"x 8 0 obj\n" + pdf.JAVASCRIPT.encode() + b"\nendobj")), {"pdf-javascript"}),
+    ("script behind a bracket that stays open", pdf.pdf((5, "(((("), (6, pdf.JAVASCRIPT)), {"pdf-javascript"}),
+    ("script in what looks like a comment", pdf.pdf((5, "<< /A (%s\n) >>" % "\\("), (6, "% 7 0 obj " + pdf.JAVASCRIPT)), {"pdf-javascript"}),
+    ("object stream in another stream's data", pdf.pdf(pdf.stream(7, b"x \n8 0 obj\n" + pdf.in_objects(8, (5, pdf.JAVASCRIPT))[1] + b"\nendobj")), {"pdf-javascript"}),
+    ("program", pdf.pdf((5, "<< /S /Launch /F (cmd.exe) >>"), catalog="/OpenAction 5 0 R"), {"pdf-launch", "pdf-open-action"}),
+    ("file", pdf.pdf(*pdf.attached("run.exe", made.PROGRAM)), {"pdf-embedded"}),
+    ("password", pdf.pdf((5, "<< /Filter /Standard /V 5 /R 6 /O (x) /U (y) >>"), trailer="/Encrypt 5 0 R"), {"encrypted"}),
+]
+
+
+@pytest.mark.parametrize("content,facts", [k[1:] for k in PDFS], ids=[k[0] for k in PDFS])
+def test_pdf(content, facts):
+    whole = files_of(content)[0]
+    assert whole["type"] == "pdf" and set(whole["facts"]) - {"damaged"} == facts, whole
+
+
+@pytest.mark.parametrize("objects", [
+    pdf.attached("run.exe", made.PROGRAM), pdf.attached("run.exe", made.PROGRAM, keys=""), list(reversed(pdf.attached("run.exe", made.PROGRAM))),
+    pdf.attached("run.exe".encode("utf-16-be").hex(), made.PROGRAM, where="<FEFF%s>"),
+    [pdf.attached("", made.PROGRAM)[0], pdf.in_objects(12, (11, "<< /UF (run.exe) /EF << /UF 10 0 R /F 10 0 R >> >>"))],
+], ids=["typed", "untyped", "named before", "UTF-16", "named in an object stream"])
+def test_files_in_pdf(objects):
+    files = files_of(pdf.pdf(*objects))
+    assert [(f["name"], f["type"]) for f in files[1:]] == [("run.exe", "pe")]
