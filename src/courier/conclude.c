@@ -18,7 +18,7 @@ struct ending {
     const struct policy *policy;
     struct job *job;
     const struct outcome *out;
-    const char *host;
+    const char *host, *tls, *tls_policy;
     int64_t now_ms, age_ms;
     struct dsn_recipient *report; /* who is to be reported on */
     size_t report_count, report_first; /* index into the job of the first of them: its outcome carries the report */
@@ -48,6 +48,8 @@ static void log_event(const struct ending *e, const struct spool_recipient *r, c
         .reason = o->reason,
         .action = action_name(reason_row(o->reason)->action),
         .host = str_from(e->host),
+        .tls = str_from(e->tls),
+        .tls_policy = str_from(e->tls_policy),
         .remote_reply = str_from(o->text),
         .attempts = r->attempts,
         .next_try_ms = r->state == SPOOL_QUEUED ? r->next_try_ms : 0,
@@ -108,10 +110,14 @@ static void failed(struct ending *e, size_t i, struct spool_recipient *r, const 
 /* Out of time: the last thing that went wrong says which row it is. */
 static struct outcome expired(const struct outcome *last)
 {
-    enum reason reason = last->reason == REASON_DELIVERY_NO_RESPONSE || last->reason == REASON_DELIVERY_BAD_CONNECTION
-                             ? last->reason : REASON_DELIVERY_EXPIRED;
+    static const enum reason tell[] = {REASON_DELIVERY_NO_RESPONSE, REASON_DELIVERY_BAD_CONNECTION, REASON_DELIVERY_DANE_FAILED,
+                                       REASON_DELIVERY_TLS_FAILED};
+    enum reason reason = REASON_DELIVERY_EXPIRED;
     struct outcome o = *last;
 
+    for (size_t i = 0; i < sizeof tell / sizeof *tell; i++)
+        if (last->reason == tell[i])
+            reason = last->reason;
     o.kind = OUTCOME_FAILED;
     o.reason = reason;
     str_copy(o.status, sizeof o.status, str_from(reason_row(reason)->enhanced));
@@ -233,16 +239,19 @@ void conclude_nothing(struct courier *c, struct job *job)
     settings_unref(settings);
 }
 
-void conclude(struct courier *c, struct settings *settings, const struct policy *p, struct job *job, const struct outcome *out, const char *host)
+void conclude(const struct attempt *a)
 {
+    struct courier *c = a->courier;
+    struct job *job = a->job;
     struct retry_schedule schedule;
     struct buf error = buf_make(200);
     struct outcome *own = calloc(job->count, sizeof *own);
-    struct ending e = {.courier = c, .settings = settings, .policy = p, .job = job, .out = out, .host = host, .now_ms = clock_wall_ms()};
+    struct ending e = {.courier = c, .settings = a->settings, .policy = a->policy, .job = job, .out = a->out, .host = a->host, .tls = a->tls,
+                       .tls_policy = a->tls_policy, .now_ms = clock_wall_ms()};
 
     e.age_ms = e.now_ms - job->m->received_ms;
     e.report = calloc(job->count, sizeof *e.report);
-    if (!schedule_parse(setting_list(p, SETTING_retry_schedule), &schedule, &error)) /* it was checked when it was loaded */
+    if (!schedule_parse(setting_list(a->policy, SETTING_retry_schedule), &schedule, &error)) /* it was checked when it was loaded */
         schedule = (struct retry_schedule){.count = 0};
     buf_free(&error);
     if (!own || !e.report) { /* what became of it cannot be reported: better twice than unheard of */
@@ -252,7 +261,7 @@ void conclude(struct courier *c, struct settings *settings, const struct policy 
         return;
     }
     for (size_t i = 0; i < job->count; i++) {
-        own[i] = out[i];
+        own[i] = a->out[i];
         apply(&e, i, &own[i], &schedule);
     }
     struct spool_message *report = build_report(&e);
@@ -260,5 +269,5 @@ void conclude(struct courier *c, struct settings *settings, const struct policy 
         spool_outcome(c->parts.spool, job->m, job->recipients[i], report && i == e.report_first ? report : NULL);
     free(own);
     free(e.report);
-    reschedule(c, settings, job, 0);
+    reschedule(c, a->settings, job, 0);
 }

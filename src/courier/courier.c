@@ -277,7 +277,7 @@ static void run_job(struct courier *c, unsigned worker, struct job *job, struct 
     destination_check(c, d);
     pthread_mutex_unlock(&c->lock);
     if (out)
-        conclude(c, settings, p, job, out, a.host);
+        conclude(&a);
     else
         conclude_nothing(c, job);
     free(out);

@@ -48,6 +48,11 @@ struct hop {
     char host[256];
     char unix_path[108];
     bool lmtp;
+    bool by_mx;                /* by the MX records of: */
+    char domain[256];          /* the name that was looked up; or the host that the operator named */
+    bool mx_is_authentic;      /* DNSSEC vouches for those records, as far as our resolver is to be believed */
+    bool address_is_authentic; /* and for the address */
+    char canonical[256];       /* the host's own name where `host` is an alias; "": it is none */
 };
 enum { HOPS_MAX = 64 };
 enum resolve_result {

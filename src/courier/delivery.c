@@ -1,7 +1,7 @@
 /* delivery.c: one attempt: a connection (kept, or opened to the first hop that answers), one transaction, an outcome for each recipient. */
 #include "base/clock.h"
 #include "base/log.h"
-#include "courier/parts.h"
+#include "courier/security.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -72,17 +72,6 @@ static void hop_text(const struct hop *hop, char *to, size_t size)
         snprintf(to, size, "%s[%s]:%u", hop->host, ip_format(&hop->endpoint.ip, ip), (unsigned)hop->endpoint.port);
 }
 
-static void set_tls(struct smtp_client_options *o, const struct policy *p, const struct hop *hop, bool requiretls)
-{
-    const char *wanted = setting_text(p, SETTING_destination_tls);
-
-    o->tls = requiretls || strcmp(wanted, "must") == 0 ? CLIENT_TLS_MUST : strcmp(wanted, "none") == 0 ? CLIENT_TLS_NONE : CLIENT_TLS_MAY;
-    if (hop->unix_path[0] && !requiretls)
-        o->tls = CLIENT_TLS_NONE;
-    o->tls_host = hop->host;
-    o->verify = requiretls; /* RFC 8689 §4.2.1: the certificate must be good; otherwise TLS is opportunistic */
-}
-
 static struct outcome explain(enum client_result result, const char *host)
 {
     switch (result) {
@@ -90,8 +79,6 @@ static struct outcome explain(enum client_result result, const char *host)
         return outcome_local(OUTCOME_DEFERRED, REASON_DELIVERY_NO_RESPONSE, "%s did not answer in time", host);
     case CLIENT_MALFORMED:
         return outcome_local(OUTCOME_DEFERRED, REASON_DELIVERY_BAD_CONNECTION, "%s answered with something that is not SMTP", host);
-    case CLIENT_TLS_FAILED:
-        return outcome_local(OUTCOME_DEFERRED, REASON_DELIVERY_BAD_CONNECTION, "TLS with %s failed", host);
     default:
         return outcome_local(OUTCOME_DEFERRED, REASON_DELIVERY_BAD_CONNECTION, "the connection to %s was lost", host);
     }
@@ -123,60 +110,94 @@ static bool suits(const struct connection *one, const char *own, bool requiretls
     return true;
 }
 
-/* Opens a session with one hop. NULL with the reason in WHY; *next: another hop may do better. */
-static struct connection *open_hop(struct courier *c, const struct settings *settings, const struct policy *p, const struct hop *hop,
-                                   bool requiretls, int64_t deadline_ms, unsigned worker, char *host, struct outcome *why, bool *next)
-{
-    const struct policy *system = settings_system(settings);
-    struct connection *one = calloc(1, sizeof *one);
-    char own[256] = "";
-    struct smtp_client_options o = {.lmtp = hop->lmtp, .context = c->parts.tls};
+/* What opening a session with one hop needs, and what comes of it. */
+struct opening {
+    struct courier *courier;
+    const struct settings *settings;
+    const struct policy *policy;
+    const struct hop *hop;
+    bool requiretls;
+    int64_t deadline_ms;
+    unsigned worker;
+    struct security security;
+    struct outcome *why; /* where there is none */
+    bool next;           /* and another hop may do better */
+};
 
-    *next = true;
+/* The answer to a session that stands: is it one that we can use? */
+static bool judge_session(struct opening *o, struct connection *one, const char *own)
+{
+    if (one->client.reply.code / 100 == 2) {
+        one->is_verified = o->requiretls;
+        security_describe(&o->security, &one->client, one->policy, sizeof one->policy);
+        return suits(one, own, o->requiretls, o->why);
+    }
+    *o->why = outcome_of_reply(&one->client.reply, o->hop->lmtp);
+    o->next = one->client.reply.code != 521 && one->client.reply.code != 556; /* those speak for the domain (RFC 7504); 554 for this host */
+    return false;
+}
+
+/* Connects, and speaks until mail can go. False with the reason in o->why. */
+static bool open_session(struct opening *o, struct connection *one)
+{
+    const struct policy *system = settings_system(o->settings);
+    char own[256] = "", tls_why[sizeof one->client.tls_why] = "";
+    struct smtp_client_options options = {
+        .lmtp = o->hop->lmtp,
+        .context = o->courier->parts.tls,
+        .helo = settings_host_name(system, own, sizeof own),
+        .reply_ms = setting_number(system, SETTING_reply_timeout),
+        .final_reply_ms = setting_number(system, SETTING_final_reply_timeout),
+        .until_ms = o->deadline_ms,
+        .demand = o->security.demand,
+    };
+
+    options.tls = o->security.tls == SECURITY_NONE ? CLIENT_TLS_NONE : o->security.tls == SECURITY_MUST ? CLIENT_TLS_MUST : CLIENT_TLS_MAY;
+    for (;;) {
+        int fd = connect_hop(o->courier, o->worker, o->policy, system, o->hop, o->deadline_ms);
+        if (fd < 0) {
+            *o->why = outcome_local(OUTCOME_DEFERRED, REASON_DELIVERY_NO_RESPONSE, "connect to %s: %s", one->host, strerror(errno));
+            return false;
+        }
+        note_socket(o->courier, o->worker, fd);
+        enum client_result result = smtp_client_open(&one->client, fd, &options);
+        if (result == CLIENT_TLS_FAILED && options.tls == CLIENT_TLS_MAY) {
+            options.tls = CLIENT_TLS_NONE; /* opportunistic: plaintext is what it would have been without the offer */
+            str_copy(tls_why, sizeof tls_why, str_from(one->client.tls_why));
+            continue;
+        }
+        if (tls_why[0])
+            str_copy(one->client.tls_why, sizeof one->client.tls_why, str_from(tls_why));
+        if (result == CLIENT_OK)
+            return judge_session(o, one, own);
+        *o->why = result == CLIENT_TLS_FAILED ? security_failed(&o->security, &one->client, one->host, o->requiretls) : explain(result, one->host);
+        return false;
+    }
+}
+
+/* Opens a session with one hop. NULL with the reason in o->why. HOST gets the hop's name. */
+static struct connection *open_hop(struct opening *o, char *host)
+{
+    struct connection *one = calloc(1, sizeof *one);
+
+    o->next = true;
     if (!one) {
-        *why = outcome_local(OUTCOME_DEFERRED, REASON_DELIVERY_DELAYED, "out of memory");
+        *o->why = outcome_local(OUTCOME_DEFERRED, REASON_DELIVERY_DELAYED, "out of memory");
         return NULL;
     }
     list_init(&one->list);
-    hop_text(hop, one->host, sizeof one->host);
+    one->client.stream.fd = -1;
+    hop_text(o->hop, one->host, sizeof one->host);
     str_copy(host, HOST_TEXT_MAX, str_from(one->host));
-    o.helo = settings_host_name(system, own, sizeof own);
-    o.reply_ms = setting_number(system, SETTING_reply_timeout);
-    o.final_reply_ms = setting_number(system, SETTING_final_reply_timeout);
-    o.until_ms = deadline_ms;
-    set_tls(&o, p, hop, requiretls);
-    for (;;) {
-        int fd = connect_hop(c, worker, p, system, hop, deadline_ms);
-        if (fd < 0) {
-            *why = outcome_local(OUTCOME_DEFERRED, REASON_DELIVERY_NO_RESPONSE, "connect to %s: %s", one->host, strerror(errno));
-            break;
-        }
-        note_socket(c, worker, fd);
-        enum client_result result = smtp_client_open(&one->client, fd, &o);
-        if (result == CLIENT_TLS_FAILED && o.tls == CLIENT_TLS_MAY) {
-            o.tls = CLIENT_TLS_NONE; /* opportunistic: plaintext is what it would have been without the offer */
-            continue;
-        }
-        if (result == CLIENT_OK && one->client.reply.code / 100 == 2) {
-            one->is_verified = requiretls;
-            if (suits(one, o.helo, requiretls, why))
-                return one;
-            note_socket(c, worker, -1);
-            connection_retire(c, &one);
-            return NULL;
-        } else if (result == CLIENT_TLS_FAILED && requiretls) {
-            *why = outcome_local(OUTCOME_FAILED, REASON_DELIVERY_NEEDS_TLS, "TLS with %s failed, or its certificate is not good", one->host);
-        } else if (result == CLIENT_OK) {
-            *why = outcome_of_reply(&one->client.reply, hop->lmtp);
-            *next = one->client.reply.code != 521 && one->client.reply.code != 556; /* those speak for the domain (RFC 7504); 554 for this host */
-            smtp_client_close(&one->client);
-        } else {
-            *why = explain(result, one->host);
-        }
-        break;
-    }
-    note_socket(c, worker, -1);
-    free(one);
+    bool is_open = security_choose(o->courier, o->policy, o->hop, o->requiretls, &o->security, o->why) && open_session(o, one);
+    security_clear(&o->security);
+    if (is_open)
+        return one;
+    note_socket(o->courier, o->worker, -1);
+    if (one->client.stream.fd >= 0 && one->client.reply.code / 100 == 2)
+        connection_retire(o->courier, &one);
+    else
+        connection_drop(&one);
     return NULL;
 }
 
@@ -201,6 +222,8 @@ struct connection *connection_open(struct courier *c, const struct settings *set
     struct hop *hops = calloc(HOPS_MAX, sizeof *hops);
     struct connection *one = NULL;
     struct outcome last;
+    struct opening o = {.courier = c, .settings = settings, .policy = p, .requiretls = requiretls, .deadline_ms = deadline_ms, .worker = worker,
+                        .why = &last};
     bool next = true, is_open_question = false;
     size_t count;
 
@@ -214,7 +237,9 @@ struct connection *connection_open(struct courier *c, const struct settings *set
     else if (atomic_load(&c->cut))
         *why = outcome_local(OUTCOME_DEFERRED, REASON_DELIVERY_DELAYED, "the gateway was stopped");
     for (size_t i = 0; result == RESOLVE_OK && i < count && !one && next && clock_mono_ms() < deadline_ms && !atomic_load(&c->cut); i++) {
-        one = open_hop(c, settings, p, &hops[i], requiretls, deadline_ms, worker, host, &last, &next);
+        o.hop = &hops[i];
+        one = open_hop(&o, host);
+        next = o.next;
         if (!one && !(is_open_question && next && last.kind == OUTCOME_FAILED)) /* a hop that may do better later outweighs one that cannot */
             *why = last;
         is_open_question = is_open_question || (!one && last.kind == OUTCOME_DEFERRED);
@@ -323,6 +348,12 @@ static bool send_once(struct attempt *a, struct blob *body, const uint32_t *who,
     return again;
 }
 
+static void note_security(struct attempt *a)
+{
+    str_copy(a->tls, sizeof a->tls, str_from(a->connection->client.tls));
+    str_copy(a->tls_policy, sizeof a->tls_policy, str_from(a->connection->policy));
+}
+
 /* A connection to send on: the kept one while it lives and may be used, or a new one. *WAS_KEPT tells which. */
 static bool make_ready(struct attempt *a, int64_t deadline_ms, bool *was_kept)
 {
@@ -340,12 +371,15 @@ static bool make_ready(struct attempt *a, int64_t deadline_ms, bool *was_kept)
     if (a->connection) {
         str_copy(a->host, sizeof a->host, str_from(a->connection->host));
         note_socket(a->courier, a->worker, a->connection->client.stream.fd);
+        note_security(a);
         return true;
     }
     a->connection = connection_open(a->courier, a->settings, a->policy, str_from(a->job->to->domain), requiretls, deadline_ms, a->worker,
                                     a->host, &why);
-    if (a->connection)
+    if (a->connection) {
+        note_security(a);
         return true;
+    }
     a->host_is_down = why.kind == OUTCOME_DEFERRED && !requiretls; /* what one message asks for must not hold up the others */
     a->trouble = why;
     return false;

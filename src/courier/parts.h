@@ -14,7 +14,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { CONNECTIONS_AT_FIRST = 5, MESSAGES_PER_CONNECTION = 100, MOST_CACHED = 8, BACK_OFF_MS = 30000, HOST_TEXT_MAX = 300 };
+enum { CONNECTIONS_AT_FIRST = 5, MESSAGES_PER_CONNECTION = 100, MOST_CACHED = 8, BACK_OFF_MS = 30000, HOST_TEXT_MAX = 300, TLS_POLICY_MAX = 800 };
 enum { RECIPIENTS_AT_ONCE = 100, /* RFC 5321 §4.5.3.1.8: every server takes so many */
        GOOD_WORD_MS = 10000,     /* so long a delivery that went well speaks for a destination */
        SLOW_MS = 2000 };         /* an attempt that takes longer is in slow hands: another worker takes its place */
@@ -41,6 +41,7 @@ struct connection {
     char host[HOST_TEXT_MAX];  /* "mx.example.net[192.0.2.1]:25" */
     int64_t idle_since_ms;     /* monotonic */
     bool is_verified;          /* in TLS with a good certificate, and offers REQUIRETLS */
+    char policy[TLS_POLICY_MAX]; /* security_describe() */
 };
 
 struct destination {
@@ -110,6 +111,7 @@ struct attempt {
     bool host_is_down;             /* nobody answered at all: */
     struct outcome trouble;        /* says why */
     char host[HOST_TEXT_MAX];      /* the hop tried last; "": none was */
+    char tls[128], tls_policy[TLS_POLICY_MAX]; /* of the session last used: for the log */
     unsigned worker;
 };
 void delivery_attempt(struct attempt *a);
@@ -123,8 +125,8 @@ void connection_drop(struct connection **c);
 void connection_retire(struct courier *c, struct connection **one);
 bool retired_look(struct courier *c); /* the clock: closes those that are through. True: some still wait */
 
-/* conclude.c: outcomes into the spool, the log and reports. Gives the job back to the schedule, or ends it. */
-void conclude(struct courier *c, struct settings *settings, const struct policy *p, struct job *job, const struct outcome *out, const char *host);
+/* conclude.c: an attempt's outcomes into the spool, the log and reports. Gives the job back to the schedule, or ends it. */
+void conclude(const struct attempt *a);
 
 /* The job is no longer busy: it waits for its next time, but not before NOT_BEFORE_MS, or ends. First what was ordered meanwhile is done. */
 void reschedule(struct courier *c, struct settings *settings, struct job *job, int64_t not_before_ms);

@@ -9,32 +9,43 @@
 
 enum { MOST_MX = 64, MOST_PER_HOST = 8 };
 
-static void add_hop(struct hop *hops, size_t *count, const char *host, const struct ip *ip, uint16_t port, bool lmtp)
+/* Where hops of one route come from. */
+struct origin {
+    const char *domain;
+    bool by_mx, mx_is_authentic;
+};
+
+static void add_hop(struct hop *hops, size_t *count, const char *host, const struct ip *ip, uint16_t port, bool lmtp, const struct origin *o,
+                    const struct dns_answer *answer)
 {
     if (*count == HOPS_MAX)
         return;
     struct hop *h = &hops[(*count)++];
-    *h = (struct hop){.endpoint = {.ip = *ip, .port = port}, .lmtp = lmtp};
+    *h = (struct hop){.endpoint = {.ip = *ip, .port = port}, .lmtp = lmtp, .by_mx = o->by_mx, .mx_is_authentic = o->mx_is_authentic};
     str_copy(h->host, sizeof h->host, str_from(host));
+    str_copy(h->domain, sizeof h->domain, str_from(o->domain));
+    h->address_is_authentic = answer && answer->authentic;
+    if (answer)
+        str_copy(h->canonical, sizeof h->canonical, answer->canonical);
 }
 
 /* Addresses of one host, IPv6 and IPv4 in turn. False when DNS failed for both. */
-static bool add_host(struct dns *dns, const char *host, uint16_t port, bool lmtp, struct hop *hops, size_t *count)
+static bool add_host(struct dns *dns, const char *host, uint16_t port, bool lmtp, const struct origin *o, struct hop *hops, size_t *count)
 {
     struct ip literal;
     size_t before = *count;
 
     if (ip_parse(str_from(host), &literal)) {
-        add_hop(hops, count, host, &literal, port, lmtp);
+        add_hop(hops, count, host, &literal, port, lmtp, o, NULL);
         return true;
     }
     struct dns_question *q6 = dns_start(dns, str_from(host), DNS_AAAA), *q4 = dns_start(dns, str_from(host), DNS_A);
     const struct dns_answer *a6 = dns_wait(q6), *a4 = dns_wait(q4);
     for (size_t i = 0; i < MOST_PER_HOST && (i < a6->count || i < a4->count); i++) {
         if (i < a6->count)
-            add_hop(hops, count, host, &a6->at[i].ip, port, lmtp);
+            add_hop(hops, count, host, &a6->at[i].ip, port, lmtp, o, a6);
         if (i < a4->count)
-            add_hop(hops, count, host, &a4->at[i].ip, port, lmtp);
+            add_hop(hops, count, host, &a4->at[i].ip, port, lmtp, o, a4);
     }
     bool failed = *count == before && (a6->status == DNS_FAILED || a4->status == DNS_FAILED);
     dns_done(&q6);
@@ -91,6 +102,7 @@ static enum resolve_result resolve_mx(struct dns *dns, const char *domain, const
     struct dns_question *q = dns_start(dns, str_from(domain), DNS_MX);
     const struct dns_answer *answer = dns_wait(q);
     enum dns_status status = answer->status;
+    struct origin o = {.domain = domain, .by_mx = true, .mx_is_authentic = answer->authentic};
     size_t n = take_exchanges(answer, list);
     bool failed = false;
 
@@ -102,7 +114,7 @@ static enum resolve_result resolve_mx(struct dns *dns, const char *domain, const
     if (n == 1 && !list[0].host[0])
         return RESOLVE_NULL_MX;
     if (status == DNS_NO_DATA) { /* the implicit MX: the domain's own address */
-        if (!add_host(dns, domain, SMTP_PORT, false, hops, count))
+        if (!add_host(dns, domain, SMTP_PORT, false, &o, hops, count))
             return RESOLVE_TEMPORARY;
         return *count ? RESOLVE_OK : RESOLVE_NO_DOMAIN;
     }
@@ -110,7 +122,7 @@ static enum resolve_result resolve_mx(struct dns *dns, const char *domain, const
     if (n && !others)
         return RESOLVE_LOOP;
     for (size_t i = 0; i < others; i++)
-        failed = !add_host(dns, list[i].host, SMTP_PORT, false, hops, count) || failed;
+        failed = !add_host(dns, list[i].host, SMTP_PORT, false, &o, hops, count) || failed;
     return *count ? RESOLVE_OK : failed ? RESOLVE_TEMPORARY : RESOLVE_NO_DOMAIN;
 }
 
@@ -156,7 +168,7 @@ static enum resolve_result resolve_route(struct dns *dns, const struct policy *s
         return RESOLVE_OK;
     }
     size_t before = *count;
-    if (!add_host(dns, r->host, r->port, r->lmtp, hops, count))
+    if (!add_host(dns, r->host, r->port, r->lmtp, &(struct origin){.domain = r->host}, hops, count))
         return RESOLVE_TEMPORARY;
     return *count > before ? RESOLVE_OK : RESOLVE_NO_DOMAIN;
 }
@@ -171,7 +183,8 @@ enum resolve_result route_resolve(struct dns *dns, const struct settings *settin
 
     *count = 0;
     if (!ours && address_literal_parse(domain, &literal)) { /* RFC 5321 §5.1: no look-up, the host itself */
-        add_hop(hops, count, ip_format(&literal, text), &literal, SMTP_PORT, false);
+        ip_format(&literal, text);
+        add_hop(hops, count, text, &literal, SMTP_PORT, false, &(struct origin){.domain = text}, NULL);
         worst = RESOLVE_OK;
     } else if (!ours) {
         struct route r = {.by_mx = true, .port = SMTP_PORT};

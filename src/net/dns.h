@@ -9,7 +9,7 @@
 #include "base/buf.h"
 #include "net/ip.h"
 
-enum dns_type { DNS_A = 1, DNS_NS = 2, DNS_CNAME = 5, DNS_SOA = 6, DNS_PTR = 12, DNS_MX = 15, DNS_TXT = 16, DNS_AAAA = 28 };
+enum dns_type { DNS_A = 1, DNS_NS = 2, DNS_CNAME = 5, DNS_SOA = 6, DNS_PTR = 12, DNS_MX = 15, DNS_TXT = 16, DNS_AAAA = 28, DNS_TLSA = 52 };
 
 enum dns_status {
     DNS_OK,        /* at least one record */
@@ -22,12 +22,13 @@ struct dns_record {
     uint32_t ttl;
     uint16_t preference;   /* MX */
     struct ip ip;          /* A, AAAA */
-    struct str data;       /* MX, PTR, CNAME, NS: name, lower case, no final dot ("" is the root: null MX); TXT: joined bytes */
+    struct str data;       /* MX, PTR, CNAME, NS: name, lower case, no final dot ("" is the root: null MX); TXT: joined bytes; TLSA: as on the wire */
 };
 
 struct dns_answer {
     enum dns_status status;
-    bool authentic;        /* AD bit from a trusted resolver */
+    bool authentic;        /* AD bit from a trusted resolver: the operator's (`resolver`), or one on loopback. Speaks for aliases on the way too */
+    struct str canonical;  /* the name that has the records, at the end of all aliases, lower case; empty: there is none, or it is the name asked for */
     struct dns_record *at;
     size_t count;
 };
@@ -38,6 +39,7 @@ struct dns_question; /* in flight or answered */
 /* RESOLVERS: "address[:port]" entries, none: the system's. NULL with the reason in ERROR. */
 struct dns *dns_new_resolver(const char *const *resolvers, size_t count, int64_t timeout_ms, struct buf *error);
 /* The zone file: "name [ttl] [IN] TYPE data" a line, ';' comments, $ORIGIN and $TTL; names are absolute unless $ORIGIN is set;
+ * "$AUTHENTIC yes" makes what follows as if a trusted resolver had vouched for it, "$AUTHENTIC no" ends that;
  * TYPE "TIMEOUT" makes every question for that name fail, but for types it has records of. \DDD and \X are escapes (RFC 1035 §5.1).
  * Error says file:line. */
 struct dns *dns_new_zone_file(const char *path, struct buf *error);

@@ -1,6 +1,7 @@
 /*
- * dns_cares.c: questions to real resolvers, by c-ares in a thread of its own. The AD bit is asked for (RFC 6840 §5.7) and believed:
- * the resolver is the operator's (see docs/design.md). Answers are hostile input: read with the resolver library's bounded parser.
+ * dns_cares.c: questions to real resolvers, by c-ares in a thread of its own. The AD bit is asked for (RFC 6840 §5.7) and believed where
+ * the resolver is one that the operator named, or is on loopback: others are reached over a network where anybody could set it.
+ * Answers are hostile input: read with the resolver library's bounded parser.
  */
 #include "net/dns_parts.h"
 
@@ -22,6 +23,7 @@ enum { EDNS_BYTES = 1232, MOST_SOCKETS = 16, LONGEST_WAIT_MS = 500, TTL_WITHOUT_
 struct asked {
     struct list list;
     struct dns_entry *entry;
+    struct resolver *resolver;
 };
 
 struct resolver {
@@ -31,6 +33,7 @@ struct resolver {
     struct list asked;
     int wake;
     atomic_bool stop;
+    bool is_trusted;
 };
 
 static void add_name(struct dns_entry *e, const ns_msg *m, const ns_rr *rr, size_t skip, struct dns_record *to)
@@ -82,6 +85,9 @@ static void add_record(struct dns_entry *e, const ns_msg *m, const ns_rr *rr)
     case DNS_TXT:
         add_text(e, rr, to);
         break;
+    case DNS_TLSA:
+        to->data = arena_str(&e->arena, str_n((const char *)at, len));
+        break;
     case DNS_MX:
         if (len > 2)
             to->preference = (uint16_t)(at[0] << 8 | at[1]);
@@ -91,6 +97,21 @@ static void add_record(struct dns_entry *e, const ns_msg *m, const ns_rr *rr)
         add_name(e, m, rr, 0, to);
         break;
     }
+}
+
+/* The owner of the first record: where the aliases, if any, have led. */
+static void note_owner(struct dns_entry *e, const ns_rr *rr)
+{
+    char name[DNS_NAME_MAX + 1];
+    struct str owner = str_from(ns_rr_name(*rr));
+
+    if (owner.len && owner.at[owner.len - 1] == '.')
+        owner.len--;
+    if (!str_copy(name, sizeof name, owner))
+        return;
+    str_lower(name, owner.len);
+    if (strcmp(name, e->name) != 0)
+        e->answer.canonical = arena_str(&e->arena, str_n(name, owner.len));
 }
 
 /* RFC 2308 §5: the smaller of the SOA's own TTL and its MINIMUM. */
@@ -107,7 +128,7 @@ static uint32_t negative_ttl(ns_msg *m)
     return TTL_WITHOUT_SOA;
 }
 
-static uint32_t read_answer(struct dns_entry *e, const unsigned char *bytes, int len)
+static uint32_t read_answer(struct dns_entry *e, const unsigned char *bytes, int len, bool is_trusted)
 {
     ns_msg m;
     ns_rr rr;
@@ -123,39 +144,47 @@ static uint32_t read_answer(struct dns_entry *e, const unsigned char *bytes, int
             return 0;
         if (ns_rr_ttl(rr) < ttl)
             ttl = ns_rr_ttl(rr);
-        if ((int)ns_rr_type(rr) == (int)e->type)
-            add_record(e, &m, &rr);
+        if ((int)ns_rr_type(rr) != (int)e->type)
+            continue;
+        if (e->answer.count == 0)
+            note_owner(e, &rr);
+        add_record(e, &m, &rr);
     }
-    e->answer.authentic = (bytes[3] & AD_BIT) != 0;
+    e->answer.authentic = is_trusted && (bytes[3] & AD_BIT) != 0;
     e->answer.status = e->answer.count ? DNS_OK : code == ns_r_nxdomain ? DNS_NO_NAME : DNS_NO_DATA;
     return e->answer.count ? ttl : negative_ttl(&m);
 }
 
 static void answered(void *arg, int status, int timeouts, unsigned char *bytes, int len)
 {
-    struct dns_entry *e = arg;
+    struct asked *a = arg;
+    struct dns_entry *e = a->entry;
     uint32_t ttl = 0;
 
     (void)timeouts;
     if (status == ARES_SUCCESS && len >= NS_HFIXEDSZ)
-        ttl = read_answer(e, bytes, len);
+        ttl = read_answer(e, bytes, len, a->resolver->is_trusted);
     if (e->answer.status == DNS_FAILED)
         e->answer.count = 0;
     dns_entry_answer(e, ttl);
+    free(a);
 }
 
-static void send_question(struct resolver *r, struct dns_entry *e)
+/* A is the question's from here on, until it is answered. */
+static void send_question(struct resolver *r, struct asked *a)
 {
+    struct dns_entry *e = a->entry;
     unsigned char *query = NULL;
     int len = 0;
 
     if (ares_create_query(e->name, ns_c_in, (int)e->type, 0, 1, &query, &len, EDNS_BYTES) != ARES_SUCCESS) {
         e->answer.status = DNS_NO_NAME; /* not a name that DNS could have */
         dns_entry_answer(e, DNS_TTL_LEAST);
+        free(a);
         return;
     }
     query[3] |= AD_BIT;
-    ares_send(r->channel, query, len, answered, e);
+    ares_send(r->channel, query, len, answered, a);
     ares_free_string(query);
 }
 
@@ -171,9 +200,7 @@ static void send_all(struct resolver *r)
     }
     pthread_mutex_unlock(&r->lock);
     LIST_EACH_SAFE(&here, l, after) {
-        struct asked *a = container_of(l, struct asked, list);
-        send_question(r, a->entry);
-        free(a);
+        send_question(r, container_of(l, struct asked, list));
     }
 }
 
@@ -233,7 +260,7 @@ static void resolver_ask(void *self, struct dns_entry *e)
         dns_entry_answer(e, 0);
         return;
     }
-    a->entry = e;
+    *a = (struct asked){.entry = e, .resolver = r};
     pthread_mutex_lock(&r->lock);
     list_add_tail(&r->asked, &a->list);
     pthread_mutex_unlock(&r->lock);
@@ -282,6 +309,23 @@ static bool set_servers(struct resolver *r, const char *const *resolvers, size_t
     return status == ARES_SUCCESS;
 }
 
+static bool all_on_loopback(const struct resolver *r)
+{
+    struct ares_addr_port_node *list = NULL;
+    bool all = ares_get_servers_ports(r->channel, &list) == ARES_SUCCESS && list;
+
+    for (const struct ares_addr_port_node *s = list; s; s = s->next) {
+        struct ip ip = {.family = s->family == AF_INET ? 4 : 6};
+        if (s->family == AF_INET)
+            memcpy(ip.bytes, &s->addr.addr4, 4);
+        else
+            memcpy(ip.bytes, &s->addr.addr6, 16);
+        all = all && ip_is_loopback(&ip);
+    }
+    ares_free_data(list);
+    return all;
+}
+
 static bool open_channel(struct resolver *r, int64_t timeout_ms, struct buf *error)
 {
     struct ares_options options = {.flags = ARES_FLAG_EDNS | ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES, .tries = 3, .ednspsz = EDNS_BYTES};
@@ -313,6 +357,7 @@ struct dns *dns_new_resolver(const char *const *resolvers, size_t count, int64_t
         resolver_close(r);
         return NULL;
     }
+    r->is_trusted = count > 0 || all_on_loopback(r);
     if (pthread_create(&r->thread, NULL, resolver_main, r) != 0) {
         buf_add_text(error, "resolver: no thread");
         resolver_close(r);

@@ -14,6 +14,7 @@ struct zone_record {
     int type;              /* enum dns_type, or TYPE_TIMEOUT */
     uint32_t ttl;
     uint16_t preference;
+    bool is_authentic;
     struct ip ip;
     char *data;            /* owned; NULL: none */
     size_t len;
@@ -59,6 +60,7 @@ static void add_all(const struct zone *z, const char *name, struct dns_entry *e,
         const struct zone_record *r = container_of(n, struct zone_record, node);
         if (strcmp(r->name, name) != 0 || r->type != (int)e->type)
             continue;
+        e->answer.authentic = e->answer.authentic && r->is_authentic;
         struct dns_record *to = dns_entry_add(e);
         if (!to)
             return;
@@ -75,15 +77,21 @@ static void zone_ask(void *self, struct dns_entry *e)
     const char *name = e->name;
     uint32_t ttl = DNS_TTL_MOST;
 
+    e->answer.authentic = true;
     for (int i = 0; i <= MOST_ALIASES; i++) {
         if (!first(z, name, (int)e->type) && first(z, name, TYPE_TIMEOUT))
             break; /* DNS_FAILED, as the entry was made */
         const struct zone_record *alias = e->type == DNS_CNAME ? NULL : first(z, name, DNS_CNAME);
         if (alias && alias->data) {
             name = alias->data;
+            e->answer.authentic = e->answer.authentic && alias->is_authentic;
             continue;
         }
         add_all(z, name, e, &ttl);
+        if (e->answer.count && strcmp(name, e->name) != 0)
+            e->answer.canonical = arena_str(&e->arena, str_from(name));
+        if (!e->answer.count) /* what is not there is proven by what is there, if anything is */
+            e->answer.authentic = e->answer.authentic && first(z, name, 0) && first(z, name, 0)->is_authentic;
         e->answer.status = e->answer.count ? DNS_OK : first(z, name, 0) ? DNS_NO_DATA : DNS_NO_NAME;
         break;
     }
@@ -94,7 +102,7 @@ static bool type_of(struct str word, int *type)
 {
     static const struct { const char *name; int type; } types[] = {
         {"A", DNS_A}, {"AAAA", DNS_AAAA}, {"MX", DNS_MX}, {"TXT", DNS_TXT}, {"SPF", DNS_TXT}, {"PTR", DNS_PTR},
-        {"CNAME", DNS_CNAME}, {"NS", DNS_NS}, {"SOA", DNS_SOA}, {"TIMEOUT", TYPE_TIMEOUT}};
+        {"CNAME", DNS_CNAME}, {"NS", DNS_NS}, {"TLSA", DNS_TLSA}, {"SOA", DNS_SOA}, {"TIMEOUT", TYPE_TIMEOUT}};
 
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         if (str_is_case(word, types[i].name)) {
@@ -169,6 +177,42 @@ static bool take_text(struct str rest, struct zone_record *r)
     return ok && r->data;
 }
 
+static int hex_digit(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* RFC 6698 §2.2: three numbers, then hexadecimal digits, with blanks anywhere between them. */
+static bool take_tlsa(struct str rest, struct zone_record *r)
+{
+    struct buf data = buf_make(65535);
+    uint64_t number;
+    int high = -1;
+
+    for (int i = 0; i < 3; i++) {
+        if (!str_to_u64(str_word(&rest), 255, &number))
+            data.failed = true;
+        else
+            buf_add_char(&data, (char)number);
+    }
+    for (struct str word = str_word(&rest); word.len && !data.failed; word = str_word(&rest)) {
+        for (size_t i = 0; i < word.len; i++) {
+            int digit = hex_digit(word.at[i]);
+            data.failed = data.failed || digit < 0;
+            if (high >= 0)
+                buf_add_char(&data, (char)(high << 4 | digit));
+            high = high >= 0 ? -1 : digit;
+        }
+    }
+    bool ok = !data.failed && high < 0 && data.len > 3;
+    if (ok) {
+        r->len = data.len;
+        r->data = str_dup(buf_str(&data));
+    }
+    buf_free(&data);
+    return ok && r->data;
+}
+
 static bool take_data(struct str rest, const char *origin, struct zone_record *r)
 {
     uint64_t preference;
@@ -182,6 +226,8 @@ static bool take_data(struct str rest, const char *origin, struct zone_record *r
         return ip_parse(str_trim(rest), &r->ip) && r->ip.family == (r->type == DNS_A ? 4 : 6);
     case DNS_TXT:
         return take_text(rest, r);
+    case DNS_TLSA:
+        return take_tlsa(rest, r);
     case DNS_MX:
         word = str_word(&rest);
         if (!str_to_u64(word, 65535, &preference))
@@ -201,6 +247,7 @@ struct reading {
     struct zone *zone;
     char origin[DNS_NAME_MAX + 1];
     uint32_t ttl;
+    bool is_authentic;
 };
 
 static bool directive(struct str word, struct str rest, struct reading *in)
@@ -212,6 +259,10 @@ static bool directive(struct str word, struct str rest, struct reading *in)
         bool ok = str_to_u64(value, UINT32_MAX, &ttl);
         in->ttl = ok ? (uint32_t)ttl : in->ttl;
         return ok;
+    }
+    if (str_is_case(word, "$AUTHENTIC")) {
+        in->is_authentic = str_is_case(value, "yes");
+        return in->is_authentic || str_is_case(value, "no");
     }
     if (!str_is_case(word, "$ORIGIN"))
         return false;
@@ -243,6 +294,7 @@ static bool take_line(struct str line, struct reading *in)
         return false;
     r->type = type;
     r->ttl = (uint32_t)ttl;
+    r->is_authentic = in->is_authentic;
     r->name = full_name(name, in->origin);
     if (!r->name || !take_data(rest, in->origin, r) || !hash_insert(&in->zone->table, &r->node, hash_str(str_from(r->name)))) {
         free_record(&r->node, NULL);

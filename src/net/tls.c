@@ -191,20 +191,26 @@ struct tls_client {
     SSL_CTX *context;
 };
 
-struct tls_client *tls_client_new(struct buf *error)
+struct tls_client *tls_client_new(const char *roots, struct buf *error)
 {
     struct tls_client *t = calloc(1, sizeof *t);
 
     if (t)
         t->context = SSL_CTX_new(TLS_client_method());
-    if (!t || !t->context) {
+    if (!t || !t->context || SSL_CTX_dane_enable(t->context) != 1) {
         buf_add_text(error, "TLS client: out of memory");
-        free(t);
+        tls_client_free(&t);
         return NULL;
     }
     set_common(t->context);
     SSL_CTX_set_min_proto_version(t->context, TLS1_2_VERSION);
-    SSL_CTX_set_default_verify_paths(t->context);
+    if (*roots && SSL_CTX_load_verify_file(t->context, roots) != 1) {
+        refuse(error, roots, "no certificate could be read");
+        tls_client_free(&t);
+        return NULL;
+    }
+    if (!*roots)
+        SSL_CTX_set_default_verify_paths(t->context);
     ERR_clear_error(); /* without a store of roots only verified sessions fail */
     return t;
 }
@@ -224,27 +230,125 @@ static bool set_name(SSL *ssl, const char *host)
     return SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, (void *)(uintptr_t)host) == 1;
 }
 
-/* The name that the certificate must be for. */
-static bool expect_name(SSL *ssl, const char *host, bool is_address)
+/* Whom the certificate may be for. Any one will do. */
+static bool expect_names(SSL *ssl, const struct tls_demand *d)
 {
-    return is_address ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1 : SSL_set1_host(ssl, host) == 1;
+    struct ip ip;
+
+    if (d->name_count && ip_parse(str_from(d->names[0]), &ip))
+        return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), d->names[0]) == 1;
+    for (size_t i = 0; i < d->name_count; i++)
+        if ((i ? SSL_add1_host(ssl, d->names[i]) : SSL_set1_host(ssl, d->names[i])) != 1)
+            return false;
+    SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_SINGLE_LABEL_SUBDOMAINS);
+    return d->name_count > 0;
 }
 
-SSL *tls_client_session(struct tls_client *t, int fd, const char *host, bool verify)
+enum { TLSA_TRUST_ANCHOR = 2, TLSA_END_ENTITY = 3, TLSA_HEAD = 3 };
+
+/* Usages 0 and 1 would need roots that both sides agree on, which mail has not: RFC 7672 §3.1.3. */
+static bool add_tlsa(SSL *ssl, struct str record)
+{
+    const unsigned char *at = (const unsigned char *)record.at;
+
+    if (record.len <= TLSA_HEAD || (at[0] != TLSA_TRUST_ANCHOR && at[0] != TLSA_END_ENTITY))
+        return false;
+    bool added = SSL_dane_tlsa_add(ssl, at[0], at[1], at[2], at + TLSA_HEAD, record.len - TLSA_HEAD) == 1;
+    ERR_clear_error();
+    return added;
+}
+
+bool tls_tlsa_is_usable(struct tls_client *t, struct str record)
+{
+    SSL *ssl = SSL_new(t->context);
+    bool usable = ssl && SSL_dane_enable(ssl, NULL) == 1 && add_tlsa(ssl, record);
+
+    SSL_free(ssl);
+    return usable;
+}
+
+void tls_tlsa_describe(struct str record, char *to, size_t size)
+{
+    enum { SHOWN = 8 };
+    const unsigned char *at = (const unsigned char *)record.at;
+    char digits[2 * SHOWN + 1] = "";
+
+    if (record.len <= TLSA_HEAD) {
+        snprintf(to, size, "an empty record");
+        return;
+    }
+    for (size_t i = 0; i < SHOWN && TLSA_HEAD + i < record.len; i++)
+        snprintf(digits + 2 * i, 3, "%02x", (unsigned)at[TLSA_HEAD + i]);
+    snprintf(to, size, "%u %u %u %s%s", (unsigned)at[0], (unsigned)at[1], (unsigned)at[2], digits, record.len > TLSA_HEAD + SHOWN ? "…" : "");
+}
+
+static bool expect_dane(SSL *ssl, const struct tls_demand *d)
+{
+    size_t usable = 0;
+
+    if (SSL_dane_enable(ssl, d->name) != 1 || !expect_names(ssl, d))
+        return false;
+    SSL_dane_set_flags(ssl, DANE_FLAG_NO_DANE_EE_NAMECHECKS); /* RFC 7672 §3.1.1 */
+    for (size_t i = 0; i < d->tlsa_count && i < TLS_TLSA_MAX; i++)
+        usable += add_tlsa(ssl, d->tlsa[i]);
+    return usable > 0;
+}
+
+static bool expect(SSL *ssl, const struct tls_demand *d)
+{
+    return d->check == TLS_CHECK_DANE ? expect_dane(ssl, d) : d->check == TLS_CHECK_NOTHING || expect_names(ssl, d);
+}
+
+SSL *tls_client_session(struct tls_client *t, int fd, const struct tls_demand *d)
 {
     SSL *ssl = SSL_new(t->context);
     struct ip ip;
 
-    host = host ? host : "";
-    bool is_address = ip_parse(str_from(host), &ip); /* RFC 6066 §3: no address in SNI; some servers end the handshake over one */
-    if (!ssl || SSL_set_fd(ssl, fd) != 1 || (*host && *host != '/' && !is_address && !set_name(ssl, host)) ||
-        (verify && !expect_name(ssl, host, is_address))) {
+    /* RFC 6066 §3: no address in SNI; some servers end the handshake over one */
+    bool has_name = *d->name && *d->name != '/' && !ip_parse(str_from(d->name), &ip);
+    if (!ssl || SSL_set_fd(ssl, fd) != 1 || (has_name && !set_name(ssl, d->name)) || !expect(ssl, d)) {
         SSL_free(ssl);
         return NULL;
     }
-    SSL_set_verify(ssl, verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
+    SSL_set_verify(ssl, d->check == TLS_CHECK_NOTHING ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
     SSL_set_connect_state(ssl);
     return ssl;
+}
+
+enum tls_trouble tls_client_trouble(const SSL *ssl, char *why, size_t size)
+{
+    long result = ssl && SSL_get_verify_mode(ssl) != SSL_VERIFY_NONE ? SSL_get_verify_result(ssl) : X509_V_OK;
+
+    if (result == X509_V_OK) {
+        tls_error(why, size);
+        return TLS_TROUBLE_HANDSHAKE;
+    }
+    snprintf(why, size, "certificate not good: %s", X509_verify_cert_error_string(result));
+    ERR_clear_error();
+    switch (result) {
+    case X509_V_ERR_HOSTNAME_MISMATCH:
+    case X509_V_ERR_IP_ADDRESS_MISMATCH:
+        return TLS_TROUBLE_NAME;
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+        return TLS_TROUBLE_EXPIRED;
+    default:
+        return TLS_TROUBLE_UNTRUSTED;
+    }
+}
+
+void tls_client_match(SSL *ssl, char *to, size_t size)
+{
+    enum { MOST_KEPT = 64 };
+    uint8_t record[TLSA_HEAD + MOST_KEPT];
+    const unsigned char *data = NULL;
+    size_t len = 0;
+
+    to[0] = '\0';
+    if (!ssl || SSL_get_verify_result(ssl) != X509_V_OK || SSL_get0_dane_tlsa(ssl, &record[0], &record[1], &record[2], &data, &len) < 0 || !data)
+        return;
+    memcpy(record + TLSA_HEAD, data, len < MOST_KEPT ? len : MOST_KEPT);
+    tls_tlsa_describe(str_n((const char *)record, TLSA_HEAD + (len < MOST_KEPT ? len : MOST_KEPT)), to, size);
 }
 
 void tls_describe(const SSL *ssl, char *to, size_t size)

@@ -1,6 +1,6 @@
 /*
  * tls.h: OpenSSL contexts. Server side: several certificates, chosen by SNI (RFC 6066 §3), exchanged as a whole on
- * reload while sessions keep theirs. Client side: opportunistic or required. TLS 1.2 with forward secrecy and AEAD
+ * reload while sessions keep theirs. Client side: encrypted only, or checked against certificate authorities or TLSA records (DANE). TLS 1.2 with forward secrecy and AEAD
  * at least (RFC 9325), no renegotiation, no compression, SSL_MODE_RELEASE_BUFFERS.
  */
 #ifndef NET_TLS_H
@@ -26,10 +26,43 @@ void tls_server_unref(struct tls_server *t);
 SSL *tls_server_session(struct tls_server *t, int fd);
 
 struct tls_client;
-struct tls_client *tls_client_new(struct buf *error);
+/* ROOTS: a PEM file of the certificate authorities that are believed; "": the system's. */
+struct tls_client *tls_client_new(const char *roots, struct buf *error);
 void tls_client_free(struct tls_client **t);
-/* A new client session that asks for HOST by SNI. VERIFY: the chain must lead to the system's roots and name HOST. */
-SSL *tls_client_session(struct tls_client *t, int fd, const char *host, bool verify);
+
+enum { TLS_NAMES_MAX = 4, TLS_TLSA_MAX = 32 };
+
+/* What a server must show before anything is said to it in TLS. All is borrowed for the handshake. */
+struct tls_demand {
+    const char *name;                /* asked for by SNI; "" or an address: none is (RFC 6066 §3) */
+    enum { TLS_CHECK_NOTHING, TLS_CHECK_ROOTS, TLS_CHECK_DANE } check;
+    /* Whom the certificate may be for, one of: host names, ".example.net" for any name directly below, or one address alone. Unused with
+     * CHECK_NOTHING. With CHECK_DANE they hold where usage 2 matches; usage 3 names the certificate itself (RFC 7672 §3.1.1). */
+    const char *names[TLS_NAMES_MAX];
+    size_t name_count;
+    const struct str *tlsa;          /* CHECK_DANE: records as on the wire */
+    size_t tlsa_count;
+};
+
+/* A new client session. NULL when out of memory, or where no TLSA record can be used: ask tls_tlsa_is_usable() first. */
+SSL *tls_client_session(struct tls_client *t, int fd, const struct tls_demand *demand);
+/* RFC 7672 §3.1: usages 2 and 3 with a selector, a matching type and data that we understand. */
+bool tls_tlsa_is_usable(struct tls_client *t, struct str record);
+/* "3 1 1 0123456789abcdef…", for the log: the record's numbers and the beginning of its data. */
+void tls_tlsa_describe(struct str record, char *to, size_t size);
+
+/* Why a client session could not begin. */
+enum tls_trouble {
+    TLS_TROUBLE_NONE,
+    TLS_TROUBLE_HANDSHAKE, /* no certificate was at fault */
+    TLS_TROUBLE_NAME,      /* it is for somebody else */
+    TLS_TROUBLE_EXPIRED,   /* or not valid yet */
+    TLS_TROUBLE_UNTRUSTED, /* no chain to a root, or no TLSA record that matches */
+};
+/* After a handshake that failed. The words go to WHY. Empties OpenSSL's queue. */
+enum tls_trouble tls_client_trouble(const SSL *ssl, char *why, size_t size);
+/* After one that went well with CHECK_DANE: the record that matched, as tls_tlsa_describe(); "" otherwise. */
+void tls_client_match(SSL *ssl, char *to, size_t size);
 
 /* "TLSv1.3 TLS_AES_256_GCM_SHA384 256 bits" for Received and the log; "" when SSL is NULL. */
 void tls_describe(const SSL *ssl, char *to, size_t size);

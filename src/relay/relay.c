@@ -76,6 +76,8 @@ static bool enter_sandbox(const struct policy *p)
         read[reads++] = setting_text(p, SETTING_secrets_file);
     if (*setting_text(p, SETTING_dns_zone_file))
         read[reads++] = setting_text(p, SETTING_dns_zone_file);
+    if (*setting_text(p, SETTING_tls_roots))
+        read[reads++] = setting_text(p, SETTING_tls_roots);
     write[writes++] = setting_text(p, SETTING_spool_directory);
     write[writes++] = setting_text(p, SETTING_state_directory);
     write[writes++] = setting_text(p, SETTING_run_directory);
@@ -147,7 +149,7 @@ static bool open_parts(struct relay *r, struct relay_inbox *inbox, const struct 
     r->settings = settings_holder_new(settings_ref(runtime->settings));
     r->counters = counters_new(MOST_COUNTERS);
     r->scan = scan_pool_new(setting_number(p, SETTING_scan_timeout));
-    r->tls = tls_client_new(error);
+    r->tls = tls_client_new(setting_text(p, SETTING_tls_roots), error);
     r->signer = dkim_signer_new(signing_keys(inbox));
     r->dns = open_dns(p, error);
     r->log = event_log_open(setting_text(p, SETTING_log_json), setting_text(p, SETTING_log_text), setting_flag(p, SETTING_log_journal),

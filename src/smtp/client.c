@@ -170,6 +170,28 @@ static enum client_result greet(struct smtp_client *c, const char *name)
     return ask(c, line, NULL);
 }
 
+static enum client_result no_tls(struct smtp_client *c, enum client_tls_trouble trouble, const char *why)
+{
+    c->tls_trouble = trouble;
+    if (why != c->tls_why)
+        str_copy(c->tls_why, sizeof c->tls_why, str_from(why));
+    return dead(c, CLIENT_TLS_FAILED);
+}
+
+static enum client_result handshake(struct smtp_client *c)
+{
+    static const enum client_tls_trouble of[] = {[TLS_TROUBLE_HANDSHAKE] = CLIENT_TLS_HANDSHAKE, [TLS_TROUBLE_NAME] = CLIENT_TLS_NAME,
+                                                 [TLS_TROUBLE_EXPIRED] = CLIENT_TLS_EXPIRED, [TLS_TROUBLE_UNTRUSTED] = CLIENT_TLS_UNTRUSTED};
+    enum stream_state state = stream_handshake_wait(&c->stream, deadline(c, c->reply_ms));
+
+    if (state == STREAM_OK)
+        return CLIENT_OK;
+    if (state == STREAM_TIMEOUT)
+        return no_tls(c, CLIENT_TLS_HANDSHAKE, "the handshake took too long");
+    enum tls_trouble trouble = tls_client_trouble(c->stream.ssl, c->tls_why, sizeof c->tls_why);
+    return no_tls(c, of[trouble], c->tls_why);
+}
+
 static enum client_result start_tls(struct smtp_client *c, const struct smtp_client_options *o)
 {
     enum client_result result = ask(c, "STARTTLS\r\n", NULL);
@@ -177,17 +199,19 @@ static enum client_result start_tls(struct smtp_client *c, const struct smtp_cli
     if (result != CLIENT_OK)
         return result;
     if (c->reply.code != 220) /* RFC 3207 §4: not now. The owner decides whether plaintext will do */
-        return dead(c, CLIENT_TLS_FAILED);
+        return no_tls(c, CLIENT_TLS_REFUSED, "STARTTLS was refused");
     if (stream_has_input(&c->stream)) /* plaintext behind the go-ahead would be read as if it came encrypted */
-        return dead(c, CLIENT_TLS_FAILED);
-    SSL *ssl = tls_client_session(o->context, c->stream.fd, o->tls_host, o->verify);
+        return no_tls(c, CLIENT_TLS_HANDSHAKE, "plaintext came behind the answer to STARTTLS");
+    SSL *ssl = tls_client_session(o->context, c->stream.fd, &o->demand);
     if (!ssl)
-        return dead(c, CLIENT_TLS_FAILED);
+        return no_tls(c, CLIENT_TLS_HANDSHAKE, "no TLS session could be made");
     stream_start_tls(&c->stream, ssl);
-    if (stream_handshake_wait(&c->stream, deadline(c, c->reply_ms)) != STREAM_OK)
-        return dead(c, CLIENT_TLS_FAILED);
+    result = handshake(c);
+    if (result != CLIENT_OK)
+        return result;
     c->used_tls = true;
     tls_describe(ssl, c->tls, sizeof c->tls);
+    tls_client_match(ssl, c->tls_match, sizeof c->tls_match);
     return greet(c, o->helo);
 }
 
@@ -204,7 +228,7 @@ enum client_result smtp_client_open(struct smtp_client *c, int fd, const struct 
         return result;
     if (c->caps.starttls)
         return start_tls(c, o);
-    return o->tls == CLIENT_TLS_MUST ? dead(c, CLIENT_TLS_FAILED) : CLIENT_OK;
+    return o->tls == CLIENT_TLS_MUST ? no_tls(c, CLIENT_TLS_NOT_OFFERED, "it does not offer STARTTLS") : CLIENT_OK;
 }
 
 void smtp_client_close(struct smtp_client *c)

@@ -26,6 +26,17 @@ enum client_result {
     CLIENT_TLS_FAILED
 };
 
+/* Why there is no TLS. */
+enum client_tls_trouble {
+    CLIENT_TLS_FINE,
+    CLIENT_TLS_NOT_OFFERED,
+    CLIENT_TLS_REFUSED,   /* STARTTLS was answered with something other than 220 */
+    CLIENT_TLS_HANDSHAKE, /* and the rest as enum tls_trouble */
+    CLIENT_TLS_NAME,
+    CLIENT_TLS_EXPIRED,
+    CLIENT_TLS_UNTRUSTED
+};
+
 struct smtp_client {
     struct stream stream;
     struct smtp_caps caps;
@@ -33,6 +44,9 @@ struct smtp_client {
     bool is_lmtp;
     bool used_tls;
     char tls[128];             /* tls_describe(), "" in plaintext */
+    char tls_match[64];        /* tls_client_match() */
+    enum client_tls_trouble tls_trouble; /* of the last opening */
+    char tls_why[200];         /* and in words */
     unsigned messages;         /* sent over this connection */
     int64_t reply_ms;          /* time-outs, set by the owner after init */
     int64_t final_reply_ms;
@@ -44,8 +58,7 @@ struct smtp_client_options {
     const char *helo;           /* our name */
     bool lmtp;
     enum { CLIENT_TLS_NONE, CLIENT_TLS_MAY, CLIENT_TLS_MUST } tls;
-    const char *tls_host;       /* SNI, and checked when verify */
-    bool verify;
+    struct tls_demand demand;
     struct tls_client *context;
     int64_t reply_ms, final_reply_ms, until_ms; /* until: of the opening */
 };

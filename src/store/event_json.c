@@ -107,6 +107,7 @@ static void collect(const struct event *e, struct event_fields *f)
     put(f, "host", e->host);
     put(f, "remote_reply", e->remote_reply);
     put(f, "dsn", e->dsn);
+    put(f, "tls_policy", e->tls_policy);
     put_number(f, "attempts", e->attempts);
     if (e->next_try_ms > 0)
         put(f, "next_try", str_from(clock_format_iso(e->next_try_ms, f->next_try)));

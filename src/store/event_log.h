@@ -11,7 +11,8 @@
  *                 transaction was cut off), accepted, delivered, bounced, queued, queue-frozen, queue-expired, queue-removed
  *   reference     of the message or the refusal, as in the reply
  *   service       mx submission submissions
- *   client_ip client_port helo tls
+ *   client_ip client_port helo
+ *   tls           of the client's session; in rows of a delivery, of the next hop's
  *   sender recipient       of the envelope; sender is left out for the null sender
  *   recipients    number of them in the message
  *   domain        the recipient's
@@ -23,6 +24,7 @@
  *   reply         ours, without CR LF
  *   why           address of the page that explains it
  *   host remote_reply dsn attempts    of the delivery: next hop, its words, enhanced status code, attempts so far
+ *   tls_policy    of the delivery: which TLS policy held, why, and what met it
  *   next_try      like time
  *   delay_ms      since the message was received
  *   findings      [{"reason": …, "evidence": …}, …], all of them
@@ -69,6 +71,7 @@ struct event { /* all borrowed for the call */
     uint32_t attempts;
     int64_t next_try_ms, delay_ms; /* delay: since received */
     struct str dsn;              /* enhanced status */
+    struct str tls_policy;
 };
 
 /* Paths may be "": off. NULL with the reason in ERROR. HOST_NAME and the process id stand in the text lines. */

@@ -17,7 +17,7 @@ class Chain:
 
     def __init__(self):
         self.destination = peers.Postfix("mx.acme.test", domain="acme.test")
-        self.gateway = pt.Gateway(domains={"acme.test": {"routes": ["127.0.0.1:%d" % self.destination.port], "destination_tls": "must"}},
+        self.gateway = pt.Gateway(domains={"acme.test": {"routes": ["127.0.0.1:%d" % self.destination.port], "destination_tls": "encrypt"}},
                                   settings={"max_connections_per_minute": "0"}, sink=False)
         self.sender = peers.Postfix("out.sender.test", domain="sender.test", extra="transport_maps = inline:{acme.test=smtp:[127.0.0.1]:%d}\n"
                                     "minimal_backoff_time = 1s\nmaximal_backoff_time = 2s\nqueue_run_delay = 1s\n" % self.gateway.mx)

@@ -119,7 +119,7 @@ def test_certificate_by_name_and_after_reload():
 def test_the_name_that_a_destination_is_asked_for(tmp_path, host, name):
     """RFC 6066 §3: a host's name, never an address, over which some servers end the handshake."""
     hop = Hop(certificate=pt.make_certificate(str(tmp_path), "mail.hop.test"))
-    with pt.Gateway(domains={"acme.test": {"routes": ["%s:%d" % (host, hop.port)], "destination_tls": "must"}},
+    with pt.Gateway(domains={"acme.test": {"routes": ["%s:%d" % (host, hop.port)], "destination_tls": "encrypt"}},
                     zone="mail.hop.test. A 127.0.0.1\n") as g:
         assert g.client().transact("ann@acme.test").startswith("250")
         g.wait_for_event(event="delivered", recipient="ann@acme.test")

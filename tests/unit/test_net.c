@@ -101,7 +101,11 @@ static void zone_files_answer(void **state)
         dns_done(&q);
     }
     dns_free(&d);
-    assert_null(zone("acme.test. MX ten mx.\n", &error));
+    static const char *const wrong[] = {"acme.test. MX ten mx.\n", "_25._tcp.x. TLSA 3 1 1\n", "_25._tcp.x. TLSA 3 1 1 0\n",
+                                        "_25._tcp.x. TLSA 3 1 256 00\n", "_25._tcp.x. TLSA 3 1 1 0g\n", "$AUTHENTIC perhaps\n"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        if (zone(wrong[i], &error))
+            fail_msg("%s", wrong[i]);
     assert_true(str_find_str(buf_str(&error), STR(":1: not a record")) >= 0);
     buf_free(&error);
 }
@@ -124,10 +128,39 @@ static void a_dead_resolver_gives_no_answer(void **state)
     buf_free(&error);
 }
 
+/* Whether DNSSEC vouches for the whole way to a record, and where the way has led. */
+static void answers_say_where_they_come_from(void **state)
+{
+    static const struct { const char *name; enum dns_type type; bool authentic; const char *canonical; } rows[] = {
+        {"mx.signed.test", DNS_A, true, ""}, {"alias.signed.test", DNS_A, true, "mx.signed.test"}, {"out.signed.test", DNS_A, false, "plain.test"},
+        {"out.signed.test", DNS_CNAME, true, ""}, {"in.plain.test", DNS_A, false, "mx.signed.test"}, {"mx.signed.test", DNS_MX, true, ""},
+        {"plain.test", DNS_MX, false, ""}, {"nowhere.test", DNS_A, false, ""}};
+    struct buf error = buf_make(1000);
+    struct dns *d = zone("$AUTHENTIC yes\nmx.signed.test. A 192.0.2.1\nalias.signed.test. CNAME mx.signed.test.\nout.signed.test. CNAME plain.test.\n"
+                         "_25._tcp.mx.signed.test. TLSA 3 1 1 00fF\n$AUTHENTIC no\nplain.test. A 192.0.2.2\nin.plain.test. CNAME mx.signed.test.\n", &error);
+
+    (void)state;
+    assert_non_null(d);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct dns_question *q = dns_start(d, str_from(rows[i].name), rows[i].type);
+        const struct dns_answer *a = dns_wait(q);
+        if (a->authentic != rows[i].authentic || !str_is(a->canonical, rows[i].canonical))
+            fail_msg("%s type %d: %d " STR_FMT, rows[i].name, rows[i].type, a->authentic, STR_ARG(a->canonical));
+        dns_done(&q);
+    }
+    struct dns_question *q = dns_start(d, STR("_25._tcp.mx.signed.test"), DNS_TLSA);
+    const struct dns_answer *a = dns_wait(q);
+    assert_true(a->status == DNS_OK && a->authentic && str_eq(a->at[0].data, str_n("\3\1\1\0\xff", 5)));
+    dns_done(&q);
+    dns_free(&d);
+    buf_free(&error);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(addresses_are_read_and_written), cmocka_unit_test(networks_hold_what_they_should),
                                        cmocka_unit_test(proxy_headers_are_read), cmocka_unit_test(zone_files_answer),
-                                       cmocka_unit_test(a_dead_resolver_gives_no_answer)};
+                                       cmocka_unit_test(a_dead_resolver_gives_no_answer),
+                                       cmocka_unit_test(answers_say_where_they_come_from)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,58 @@
+/*
+ * security.h: what TLS a next hop must show before mail goes to it, and why: the operator's word (`destination_tls`), or what the destination's
+ * domain publishes (DANE: RFC 7672). Decided anew for each hop that is tried.
+ */
+#ifndef COURIER_SECURITY_H
+#define COURIER_SECURITY_H
+
+#include "courier/parts.h"
+
+/* In the order of the choices of `destination_tls`. */
+enum tls_level {
+    TLS_LEVEL_NONE,      /* never */
+    TLS_LEVEL_MAY,       /* where offered; nothing is looked up */
+    TLS_LEVEL_ENCRYPT,   /* always; the certificate is not looked at */
+    TLS_LEVEL_DANE,      /* what the destination publishes decides; where it publishes nothing, as MAY */
+    TLS_LEVEL_DANE_ONLY, /* usable TLSA records, or no delivery */
+    TLS_LEVEL_VERIFY,    /* always, with a certificate of a known authority for the host's name */
+    TLS_LEVEL_SECURE     /* the same for the destination's own domain, or a name directly below it */
+};
+
+/* What DNS says about one hop. */
+enum dane_result {
+    DANE_NONE,     /* nothing published, or nothing that DNSSEC vouches for */
+    DANE_USABLE,
+    DANE_UNUSABLE, /* records are there, none can be used: encrypted, but not checked (RFC 7672 §2.2) */
+    DANE_FAILED    /* could not be looked up: this host is not used (§2.1.2) */
+};
+struct dane {
+    enum dane_result result;
+    char base[256];               /* TLSA base domain (§2.2.3) */
+    char owner[300];              /* name of the records, "_25._tcp.mx.example.net" */
+    char why[600];                /* in words, for the log */
+    struct str records[TLS_TLSA_MAX]; /* usable ones; live until dane_clear() */
+    size_t count;
+    struct dns_question *question;
+};
+/* Looks only where MX and address came with the resolver's word for them. Blocks for the look-up. */
+void dane_find(struct dns *dns, struct tls_client *tls, const struct hop *hop, struct dane *d);
+void dane_clear(struct dane *d);
+
+struct security {
+    enum { SECURITY_NONE = CLIENT_TLS_NONE, SECURITY_MAY = CLIENT_TLS_MAY, SECURITY_MUST = CLIENT_TLS_MUST } tls;
+    struct tls_demand demand;     /* points into this struct and the hop */
+    bool is_proof;                /* a session under it shows that this is a server of the destination (RFC 8689 §4.2.1) */
+    enum reason reason;           /* of the outcome where the hop does not show it */
+    struct dane dane;
+    char parent[260];             /* ".example.net", for SECURE */
+    char policy[700];             /* which policy holds, and why: for the log */
+};
+/* False with WHY: this hop must not be used. security_clear() either way. HOP must outlive S. */
+bool security_choose(struct courier *c, const struct policy *p, const struct hop *hop, bool requiretls, struct security *s, struct outcome *why);
+void security_clear(struct security *s);
+/* The session did not come about: what to say of it. */
+struct outcome security_failed(const struct security *s, const struct smtp_client *client, const char *host, bool requiretls);
+/* It did: one line for the log, "dane: 3 1 1 0123… at _25._tcp.mx.example.net matched". */
+void security_describe(const struct security *s, const struct smtp_client *client, char *to, size_t size);
+
+#endif
