@@ -118,7 +118,7 @@ static void note_features(struct reader *r)
         if (r->t.tag == rows[i].tag)
             r->out->features |= rows[i].feature;
     for (unsigned i = 0; i < r->t.attribute_count; i++)
-        if (r->t.attributes[i].name_len > 2 && r->t.attributes[i].name[0] == 'o' && r->t.attributes[i].name[1] == 'n')
+        if (r->t.attributes[i].name_len > 2 && r->t.attributes[i].value.len && r->t.attributes[i].name[0] == 'o' && r->t.attributes[i].name[1] == 'n')
             r->out->features |= HTML_EVENT_HANDLER;
     if (r->t.attributes_dropped)
         r->out->features |= HTML_CEILING;
@@ -164,6 +164,59 @@ static void read_void(struct reader *r, const struct css_style *own)
     links_of_tag(r, &look);
 }
 
+static void walk(struct reader *r, struct html_tokenizer *z);
+
+/* TEXT is read as if it stood here, but closes nothing that is open here. What R->t held is gone. */
+static void read_inside(struct reader *r, struct str text)
+{
+    struct html_tokenizer inner = html_tokenizer(text);
+    struct html_tokenizer *outer = r->z;
+    struct html_link *anchor = r->anchor;
+    size_t floor = r->floor, overflow = r->overflow;
+
+    r->anchor = NULL;
+    r->floor = r->level_count;
+    r->overflow = 0;
+    walk(r, &inner);
+    links_end_anchor(r);
+    stack_cut(r, r->floor);
+    r->floor = floor;
+    r->overflow = overflow;
+    r->anchor = anchor;
+    r->z = outer;
+}
+
+/* A page of its own, one level deep. */
+static void read_srcdoc(struct reader *r, const struct css_style *own)
+{
+    struct str text = html_value(r, ATTRIBUTE_SRCDOC);
+
+    if (text.len == 0 || r->in_srcdoc)
+        return;
+    if (text.at == r->scratch.at)
+        text = arena_str(r->arena, text);
+    if (!text.at)
+        return;
+    size_t count = r->level_count, overflow = r->overflow;
+    r->in_srcdoc = true;
+    text_break(r);
+    stack_push(r, TAG_DIV, STR("div"), own);
+    read_inside(r, text);
+    stack_cut(r, count);
+    text_break(r);
+    r->overflow = overflow;
+    r->in_srcdoc = false;
+}
+
+static void read_iframe(struct reader *r, const struct css_style *own)
+{
+    struct look look = look_of(&stack_top(r)->look, own, TAG_DIV);
+
+    links_of_tag(r, &look);
+    read_srcdoc(r, own);
+    stack_push(r, TAG_IFRAME, STR("iframe"), own); /* what stands between its tags is not shown */
+}
+
 static void read_start(struct reader *r)
 {
     unsigned flags = html_tag_flags(r->t.tag);
@@ -183,6 +236,10 @@ static void read_start(struct reader *r)
     if (r->t.tag == TAG_BODY || r->t.tag == TAG_HTML) {
         stack_restyle_root(r, &own);
         links_of_tag(r, &stack_top(r)->look);
+        return;
+    }
+    if (r->t.tag == TAG_IFRAME) {
+        read_iframe(r, &own);
         return;
     }
     size_t before = r->level_count;
@@ -229,8 +286,6 @@ static void read_text(struct reader *r, enum html_tag raw)
     }
 }
 
-static void walk(struct reader *r, struct html_tokenizer *z);
-
 /* <!--[if mso]> … <![endif]-->: Outlook reads what is inside, nobody else does. It may hold no comment, so this goes one level deep. */
 static void read_conditional(struct reader *r, struct str comment)
 {
@@ -241,22 +296,9 @@ static void read_conditional(struct reader *r, struct str comment)
     if (r->in_mso || !str_starts_case(comment, STR("[if")) || open < 0 || comment.len < (size_t)open + 2 + end.len ||
         !str_is_case(str_from_index(comment, comment.len - end.len), "<![endif]"))
         return;
-    struct html_tokenizer inner = html_tokenizer(str_sub(comment, (size_t)open + 2, comment.len - end.len - (size_t)open - 2));
-    struct html_tokenizer *outer = r->z;
-    struct html_link *anchor = r->anchor;
-    size_t floor = r->floor, overflow = r->overflow;
-    r->anchor = NULL;
     r->in_mso = true;
-    r->floor = r->level_count;
-    r->overflow = 0;
-    walk(r, &inner);
-    links_end_anchor(r);
-    stack_cut(r, r->floor);
-    r->floor = floor;
-    r->overflow = overflow;
+    read_inside(r, str_sub(comment, (size_t)open + 2, comment.len - end.len - (size_t)open - 2));
     r->in_mso = false;
-    r->anchor = anchor;
-    r->z = outer;
 }
 
 static void walk(struct reader *r, struct html_tokenizer *z)

@@ -120,6 +120,10 @@ struct str html_attribute_decode(struct str value, struct buf *scratch, size_t *
         return value;
     buf_clear(scratch);
     for (; at < end; at++) {
+        if (scratch->ceiling - scratch->len < 2 * UTF8_MAX && (*at & '\xC0') != '\x80') {
+            scratch->failed = true;
+            break;
+        }
         size_t taken = *at == '&' ? html_entity(at, end, true, codes) : 0;
         if (!taken) {
             if (*at)

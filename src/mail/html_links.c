@@ -14,24 +14,27 @@ const char *html_link_kind_name(unsigned kind)
 struct str html_value(struct reader *r, enum html_attribute_id id)
 {
     const struct html_attribute *a = html_token_attribute(&r->t, id);
-    return a ? html_attribute_decode(a->value, &r->scratch, &r->out->plain_letters_as_entities) : str_n("", 0);
+    if (!a)
+        return str_n("", 0);
+    struct str value = html_attribute_decode(a->value, &r->scratch, &r->out->plain_letters_as_entities);
+    if (value.at == r->scratch.at && r->scratch.failed)
+        r->out->features |= HTML_CEILING;
+    return value;
 }
 
 /* As the URL standard (§4.4): outer controls and blanks, and tabs and newlines anywhere, are not there. */
-static struct str clean_target(struct arena *arena, struct str s)
+static struct str clean_target(struct str s, char to[HTML_TARGET_MAX + 1])
 {
+    size_t n = 0;
+
     while (s.len && (unsigned char)s.at[0] <= ' ')
         s = str_from_index(s, 1);
     while (s.len && (unsigned char)s.at[s.len - 1] <= ' ')
         s.len--;
-    char *to = arena_alloc(arena, s.len < HTML_TARGET_MAX ? s.len + 1 : HTML_TARGET_MAX);
-    size_t n = 0;
-    if (!to)
-        return str_n("", 0);
-    for (size_t i = 0; i < s.len && n < HTML_TARGET_MAX; i++)
+    for (size_t i = 0; i < s.len && n <= HTML_TARGET_MAX; i++)
         if (s.at[i] != '\t' && s.at[i] != '\n' && s.at[i] != '\r')
             to[n++] = s.at[i];
-    return utf8_cut(str_n(to, n), n);
+    return utf8_cut(str_n(to, n), HTML_TARGET_MAX);
 }
 
 /* Octets of "scheme:" at its start; 0: it is relative. */
@@ -71,23 +74,21 @@ static size_t base_part(struct str base, struct str target)
     return slash;
 }
 
+/* A copy in the arena; at == NULL where that is full. */
 static struct str resolve(struct reader *r, struct str target)
 {
+    char to[2 * HTML_TARGET_MAX + 2];
     struct str base = r->out->base;
 
-    if (base.len == 0 || target.len == 0 || target.at[0] == '#' || scheme_len(target) || !scheme_len(base))
-        return target;
+    if (base.len == 0 || target.at[0] == '#' || scheme_len(target) || !scheme_len(base))
+        return arena_str(r->arena, target);
     size_t part = base_part(base, target);
     bool needs_slash = part && base.at[part - 1] != '/' && !strchr("/\\?", target.at[0]);
-    size_t len = part + needs_slash + target.len;
-    char *to = arena_alloc(r->arena, len);
-    if (!to)
-        return target;
     memcpy(to, base.at, part);
     if (needs_slash)
         to[part] = '/';
     memcpy(to + part + needs_slash, target.at, target.len);
-    return utf8_cut(str_n(to, len), HTML_TARGET_MAX);
+    return arena_str(r->arena, utf8_cut(str_n(to, part + needs_slash + target.len), HTML_TARGET_MAX));
 }
 
 static void note_kind(struct reader *r, struct str target)
@@ -101,16 +102,22 @@ static void note_kind(struct reader *r, struct str target)
 /* NULL where there is no target, or no room for one more. */
 static struct html_link *add_link(struct reader *r, enum html_link_kind kind, struct str value)
 {
-    if (value.len == 0)
+    char clean[HTML_TARGET_MAX + 1];
+    struct str target = clean_target(value, clean);
+
+    if (target.len == 0)
         return NULL;
+    note_kind(r, target);
     if (r->out->link_count >= r->limits->links) {
         r->out->links_dropped++;
         return NULL;
     }
-    struct str target = resolve(r, clean_target(r->arena, value));
-    struct html_link *link = target.len ? arena_alloc(r->arena, sizeof *link) : NULL;
-    if (!link)
+    target = resolve(r, target);
+    struct html_link *link = target.at ? arena_alloc(r->arena, sizeof *link) : NULL;
+    if (!link) {
+        r->out->links_dropped++;
         return NULL;
+    }
     *link = (struct html_link){.kind = kind, .target = target, .shown = str_n("", 0)};
     if (r->last_link)
         r->last_link->next = link;
@@ -118,7 +125,6 @@ static struct html_link *add_link(struct reader *r, enum html_link_kind kind, st
         r->out->links = link;
     r->last_link = link;
     r->out->link_count++;
-    note_kind(r, target);
     return link;
 }
 
@@ -152,12 +158,29 @@ static void note_image_source(struct reader *r, struct str source)
         r->out->features |= HTML_REMOTE_IMAGE;
 }
 
-/* "a.png 1x, b.png 2x": the addresses. */
+static bool is_blank(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+/* "a.png 1x, b.png 2x": the addresses, which may hold commas but not end in them (HTML standard §4.8.4.3.7). */
 static void add_sources(struct reader *r, struct str set)
 {
-    while (set.len) {
-        struct str one = str_trim(str_cut(&set, ','));
-        add_link(r, LINK_IMAGE, str_cut(&one, ' '));
+    const char *at = set.at, *end = set.at + set.len;
+
+    while (at < end) {
+        const char *from = at;
+        while (at < end && !is_blank(*at))
+            at++;
+        bool is_last_word = at > from && at[-1] == ','; /* no "1x" behind it */
+        const char *to = at;
+        while (to > from && to[-1] == ',')
+            to--;
+        add_link(r, LINK_IMAGE, str_n(from, (size_t)(to - from)));
+        while (at < end && !is_last_word && *at != ',')
+            at++;
+        while (at < end && (is_blank(*at) || *at == ','))
+            at++;
     }
 }
 
@@ -189,7 +212,7 @@ void links_of_image(struct reader *r, const struct look *look, const struct css_
         return;
     r->anchor_has_image = true;
     if (r->anchor_alt.len == 0)
-        r->anchor_alt = utf8_cut(arena_str(r->arena, str_sub(html_value(r, ATTRIBUTE_ALT), 0, HTML_SHOWN_MAX)), HTML_SHOWN_MAX);
+        r->anchor_alt = arena_str(r->arena, utf8_cut(html_value(r, ATTRIBUTE_ALT), HTML_SHOWN_MAX));
 }
 
 /* content="5; url='http://…'" (HTML standard §4.2.5.3, shared declarative refresh steps). */
@@ -259,13 +282,14 @@ void links_end_anchor(struct reader *r)
 
 static void set_base(struct reader *r)
 {
-    struct str base = html_value(r, ATTRIBUTE_HREF);
+    char clean[HTML_TARGET_MAX + 1];
+    struct str base = clean_target(html_value(r, ATTRIBUTE_HREF), clean);
 
-    if (base.len == 0)
+    if (base.len == 0 || r->in_mso)
         return;
     r->out->features |= HTML_BASE;
     if (r->out->base.len == 0)
-        r->out->base = clean_target(r->arena, base);
+        r->out->base = arena_str(r->arena, base);
 }
 
 void links_of_tag(struct reader *r, const struct look *look)

@@ -52,7 +52,7 @@ struct reader {
     bool anchor_has_image;
     struct str anchor_alt;
     struct colour link_colour;
-    bool in_mso;
+    bool in_mso, in_srcdoc;
     bool word_is_cut; /* a comment, unknown tag or hidden text since the last visible letter */
 };
 

@@ -15,6 +15,8 @@
 #define INLINE TAG_IS_INLINE
 #define URL 1
 
+_Static_assert(ATTRIBUTE_COUNT <= 64, "html_token.seen has a bit for each");
+
 struct name_row {
     char name[HTML_NAME_MAX - 15]; /* all of these are short */
     uint16_t flags;
@@ -69,7 +71,7 @@ struct html_tokenizer html_tokenizer(struct str text)
 
 const struct html_attribute *html_token_attribute(const struct html_token *t, enum html_attribute_id id)
 {
-    for (unsigned i = 0; i < t->attribute_count; i++)
+    for (unsigned i = 0; t->seen >> id & 1 && i < t->attribute_count; i++)
         if (t->attributes[i].id == id)
             return &t->attributes[i];
     return NULL;
@@ -128,10 +130,10 @@ static const char *take_value(const char *at, const char *end, struct str *value
     return at;
 }
 
-/* "Attribute name" and what follows; NULL where the input ends inside. */
+/* "Attribute name" and what follows; NULL where the input ends inside. The first href is found behind any number of attributes that mean nothing. */
 static const char *take_attribute(struct html_token *t, const char *at, const char *end)
 {
-    struct html_attribute spare, *a = t->attribute_count < HTML_ATTRIBUTES_MAX ? &t->attributes[t->attribute_count] : &spare;
+    struct html_attribute *a = &t->attributes[t->attribute_count];
     bool leading_equals = *at == '='; /* is a part of the name */
 
     at = take_name(at + leading_equals, end, '=', a->name, &a->name_len);
@@ -142,11 +144,13 @@ static const char *take_attribute(struct html_token *t, const char *at, const ch
         if (!at)
             return NULL;
     }
-    if (a == &spare) {
+    a->id = (enum html_attribute_id)(leading_equals ? 0 : find_name(attributes, ATTRIBUTE_COUNT, a->name));
+    bool is_new = a->id != ATTRIBUTE_OTHER && !(t->seen >> a->id & 1);
+    if (!is_new && t->attribute_count >= HTML_ATTRIBUTES_MAX) {
         t->attributes_dropped = true;
         return at;
     }
-    a->id = (enum html_attribute_id)(leading_equals ? 0 : find_name(attributes, ATTRIBUTE_COUNT, a->name));
+    t->seen |= (uint64_t)1 << a->id;
     t->attribute_count++;
     return at;
 }
@@ -159,6 +163,7 @@ static bool take_tag(struct html_tokenizer *z, struct html_token *t, enum html_t
 
     t->kind = kind;
     t->attribute_count = 0;
+    t->seen = 0;
     t->is_self_closing = t->attributes_dropped = false;
     at = take_name(at, z->end, '>', z->name, &len);
     t->name = str_n(z->name, len);
@@ -312,9 +317,12 @@ static bool take_raw(struct html_tokenizer *z, struct html_token *t)
     bool has_entities = tags[z->raw_tag].flags & RCDATA;
     const char *close = z->raw_tag == TAG_PLAINTEXT ? z->end : raw_end(z);
 
+    bool is_seen = !(tags[z->raw_tag].flags & SILENT); /* a textarea that never ends shows its text */
     z->raw_tag = TAG_OTHER;
-    if (!close)
+    if (!close && !is_seen)
         return cut(z, t, z->at);
+    if (!close)
+        close = z->end;
     return give_text(z, t, close, has_entities);
 }
 

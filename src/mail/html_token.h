@@ -36,7 +36,7 @@ enum html_attribute_id {
     ATTRIBUTE_COUNT
 };
 
-enum { HTML_NAME_MAX = 31, HTML_ATTRIBUTES_MAX = 40 };
+enum { HTML_NAME_MAX = 31, HTML_ATTRIBUTES_MAX = 40 /* those that matter may come on top, each once */ };
 
 struct html_attribute {
     enum html_attribute_id id;
@@ -64,7 +64,8 @@ struct html_token {
     bool is_self_closing;
     bool attributes_dropped; /* more than HTML_ATTRIBUTES_MAX */
     unsigned attribute_count;
-    struct html_attribute attributes[HTML_ATTRIBUTES_MAX];
+    uint64_t seen;           /* bits of enum html_attribute_id */
+    struct html_attribute attributes[HTML_ATTRIBUTES_MAX + ATTRIBUTE_COUNT];
 };
 
 struct html_tokenizer {
@@ -89,8 +90,8 @@ const struct html_attribute *html_token_attribute(const struct html_token *t, en
  */
 size_t html_entity(const char *at, const char *end, bool in_attribute, uint32_t codes[2]);
 /*
- * VALUE with its references decoded and NUL dropped: itself where there are none, else in SCRATCH, which is cleared first. PLAIN, if not NULL, is raised by the
- * number of ASCII letters and digits that came as references.
+ * VALUE with its references decoded and NUL dropped: itself where there are none, else in SCRATCH, which is cleared first (and `failed` where that is too
+ * small: then it is cut, not inside a character). PLAIN, if not NULL, is raised by the number of ASCII letters and digits that came as references.
  */
 struct str html_attribute_decode(struct str value, struct buf *scratch, size_t *plain);
 bool html_code_is_plain(const uint32_t codes[2]);

@@ -17,6 +17,7 @@ static void is_text(struct str s, size_t most)
 static void see(void *arg, struct str tag, struct str attribute, struct str value)
 {
     size_t *octets = arg;
+    is_text(value, SIZE_MAX);
     *octets += tag.len + attribute.len + value.len;
 }
 

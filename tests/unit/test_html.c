@@ -45,12 +45,15 @@ static void visible_text(void **state)
         {"<style>p {color: red}</style>yes", "yes"},
         {"<title>no</title>yes", "yes"},
         {"<textarea><b>x</b></textarea>", "<b>x</b>"},
+        {"<textarea>never ends", "never ends"},
+        {"<xmp><b>never ends", "<b>never ends"},
         {"<noscript>seen</noscript>", "seen"},
         {"<input type=submit value='Log in'><input type=hidden value=no>", "Log in"},
         {"<!doctype html><?php x ?></ bogus><![if !mso]>x<![endif]>", "x"},
         {"<!--[if !mso]><!-->seen<!--<![endif]-->", "seen"},
         {"<svg><text>in svg</text></svg>", "in svg"},
         {"<template>no</template>yes", "yes"},
+        {"<iframe srcdoc='<p>in</div>side&lt;br&gt;it'>no</iframe>yes", "in\nside\nit\nyes"},
         {"<img alt='not seen'>x", "x"},
         {"a<span>b</span>c<wbr>d", "abcd"},
         {"<DIV STYLE='COLOR:RED'>x</DIV>", "x"},
@@ -104,6 +107,7 @@ static void hidden_text(void **state)
         {"<p style='display:none'>x<div>y</div>", "y", "x", HIDDEN_DISPLAY_NONE},
         {"<b style='display:none'>x<p>z</b>y", "y", "x\nz", HIDDEN_DISPLAY_NONE},
         {"<dialog>x</dialog>y", "y", "x", HIDDEN_DISPLAY_NONE},
+        {"<iframe style='display:none' srcdoc='<p>x</div>z'></iframe>y", "y", "x\nz", HIDDEN_DISPLAY_NONE},
     };
     struct arena arena;
 
@@ -154,6 +158,12 @@ static void links(void **state)
         {"<button formaction=http://f.test>", LINK_FORM, "http://f.test", "", false},
         {"<!--[if mso]><a href=http://o.test>Outlook</a><![endif]-->", LINK_ANCHOR, "http://o.test", "Outlook", false},
         {"<a href=http://first.test href=http://second.test>x</a>", LINK_ANCHOR, "http://first.test", "x", false},
+        {"<a a1 a2 a3 a4 a5 a6 a7 a8 a9 b1 b2 b3 b4 b5 b6 b7 b8 b9 c1 c2 c3 c4 c5 c6 c7 c8 c9 d1 d2 d3 d4 d5 d6 d7 d8 d9 e1 e2 e3 e4 e5 e6 href=http://a.test>x</a>",
+         LINK_ANCHOR, "http://a.test", "x", false},
+        {"<a href=' '>x</a><a href=y>z</a>", LINK_ANCHOR, "y", "z", false},
+        {"<iframe srcdoc='&lt;a href=http://a.test>x&lt;/a>'></iframe>", LINK_ANCHOR, "http://a.test", "x", false},
+        {"<!--[if mso]><base href=http://o.test/><![endif]--><a href=y>x</a>", LINK_ANCHOR, "y", "x", false},
+        {"<img srcset=' , data:image/png;base64,AAAA 1x'>", LINK_IMAGE, "data:image/png;base64,AAAA", "", false},
         {"<a/href=http://a.test>x</a>", LINK_ANCHOR, "http://a.test", "x", false},
     };
     struct arena arena;
@@ -189,6 +199,7 @@ static void features(void **state)
         {"<object></object><svg></svg><table></table><style></style>", HTML_OBJECT | HTML_SVG | HTML_TABLE | HTML_STYLE_BLOCK, HTML_SCRIPT},
         {"V<x>i<x>a<x>g<x>r<x>a<x>o<x>r<x>e", HTML_OBFUSCATED, 0},
         {"<p>An honest <b>l</b>etter</p>", 0, ~0U},
+        {"<p only once>", 0, HTML_EVENT_HANDLER},
     };
     struct arena arena;
 
@@ -199,6 +210,67 @@ static void features(void **state)
             fail_msg("%s: features %x", rows[i].html, out.features);
         arena_free(&arena);
     }
+}
+
+static void sources_of_an_image(void **state)
+{
+    struct arena arena;
+    struct html_result out = read_html(&arena, STR("<img srcset='a,b 1x,c 2x\t, d, e'>"));
+    static const char *const wanted[] = {"a,b", "c", "d", "e"};
+    const struct html_link *link = out.links;
+
+    (void)state;
+    for (size_t i = 0; i < 4; i++, link = link->next) {
+        assert_non_null(link);
+        check_text(link->target, wanted[i]);
+    }
+    assert_null(link);
+    arena_free(&arena);
+}
+
+/* A ceiling inside a character of two octets. */
+static void what_is_cut_is_still_utf8(void **state)
+{
+    struct buf html = buf_make(1 << 20);
+    struct arena arena;
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        buf_add_text(&html, i ? "<a href='x" : "<a href='");
+        for (int n = 0; n < 3000; n++)
+            buf_add_text(&html, "\xC3\xA4");
+        buf_add_text(&html, i ? "'><img alt='x" : "'><img alt='");
+        for (int n = 0; n < 300; n++)
+            buf_add_text(&html, "\xC3\xA4");
+        buf_add_text(&html, i ? "'></a><input value='&amp;x" : "'></a><input value='&amp;");
+        for (int n = 0; n < 40000; n++)
+            buf_add_text(&html, "\xC3\xA4");
+        buf_add_text(&html, "'>");
+        struct html_result out = read_html(&arena, buf_str(&html));
+        assert_non_null(out.links);
+        assert_true(utf8_is_valid(out.links->target) && out.links->target.len > HTML_TARGET_MAX - 2 && out.links->target.len <= HTML_TARGET_MAX);
+        assert_true(utf8_is_valid(out.links->shown) && out.links->shown.len > HTML_SHOWN_MAX - 2 && out.links->shown.len <= HTML_SHOWN_MAX);
+        assert_true(utf8_is_valid(out.visible) && out.visible.len > 60000);
+        assert_true(out.features & HTML_CEILING);
+        arena_free(&arena);
+        buf_clear(&html);
+    }
+    buf_free(&html);
+}
+
+/* Past the ceiling of links, too, it is told what kinds there were. */
+static void kinds_of_dropped_links_are_told(void **state)
+{
+    static const struct html_limits none = {.visible_bytes = 100, .hidden_bytes = 100, .links = 0, .depth = 8};
+    struct arena arena = arena_make(1 << 20);
+    struct html_result out;
+
+    (void)state;
+    html_read(&arena, STR("<a href=javascript:x()>a</a><a href=data:text/html,x>b</a>"), &none, NULL, NULL, &out);
+    assert_int_equal(out.link_count, 0);
+    assert_int_equal(out.links_dropped, 2);
+    assert_int_equal(out.features, HTML_JAVASCRIPT_URL | HTML_DATA_URL | HTML_CEILING);
+    arena_free(&arena);
 }
 
 static void charset_of_meta(void **state)
@@ -269,7 +341,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(visible_text), cmocka_unit_test(hidden_text),       cmocka_unit_test(links),
         cmocka_unit_test(features),     cmocka_unit_test(charset_of_meta),   cmocka_unit_test(every_tag_is_told),
-        cmocka_unit_test(nothing_is_quadratic),
+        cmocka_unit_test(sources_of_an_image), cmocka_unit_test(what_is_cut_is_still_utf8),
+        cmocka_unit_test(kinds_of_dropped_links_are_told), cmocka_unit_test(nothing_is_quadratic),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
