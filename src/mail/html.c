@@ -2,97 +2,12 @@
 #include "mail/html_parts.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 enum {
     SCRATCH_MAX = 64 * 1024, /* octets of one decoded attribute */
     META_OCTETS = 1024,      /* that are searched for a charset (HTML standard §13.2.3.2) */
     MANY_ENTITIES = 16, MANY_SPLITS = 8
 };
-
-static const struct colour link_blue = {0, 0, 238, 255};
-
-/* <font size>: 1 to 7, or +/- from 3 (HTML standard §15.3.1). */
-static bool font_px(struct str value, float *px)
-{
-    static const float sizes[] = {10, 13, 16, 18, 24, 32, 48};
-    char text[8];
-
-    str_copy(text, sizeof text, str_trim(value));
-    if (!*text)
-        return false;
-    bool is_relative = *text == '+' || *text == '-';
-    long n = strtol(text, NULL, 10) + (is_relative ? 3 : 0);
-    *px = sizes[n < 1 ? 0 : n > 7 ? 6 : n - 1];
-    return true;
-}
-
-static void set_colour(struct reader *r, enum html_attribute_id id, struct css_style *own, uint32_t bit, struct colour *to)
-{
-    struct colour c;
-
-    if (html_token_attribute(&r->t, id) && colour_parse_legacy(html_value(r, id), &c)) {
-        *to = c;
-        own->set |= bit;
-    }
-}
-
-static void style_body(struct reader *r, struct css_style *own)
-{
-    struct css_style ignored = {0};
-
-    set_colour(r, ATTRIBUTE_TEXT, own, CSS_COLOUR, &own->colour);
-    set_colour(r, ATTRIBUTE_LINK, &ignored, CSS_COLOUR, &r->link_colour);
-}
-
-/* What the element's kind and its old attributes say, below all style sheets. */
-static void style_of_attributes(struct reader *r, struct css_style *own)
-{
-    switch (r->t.tag) {
-    case TAG_FONT:
-        set_colour(r, ATTRIBUTE_COLOR, own, CSS_COLOUR, &own->colour);
-        if (font_px(html_value(r, ATTRIBUTE_SIZE), &own->font_size))
-            own->set |= CSS_FONT_SIZE;
-        break;
-    case TAG_BODY: style_body(r, own); break;
-    case TAG_A:
-        if (html_token_attribute(&r->t, ATTRIBUTE_HREF)) {
-            own->colour = r->link_colour;
-            own->set |= CSS_COLOUR;
-        }
-        break;
-    case TAG_DIALOG:
-        if (!html_token_attribute(&r->t, ATTRIBUTE_OPEN)) {
-            own->display_none = true;
-            own->set |= CSS_DISPLAY;
-        }
-        break;
-    default: break;
-    }
-    set_colour(r, ATTRIBUTE_BGCOLOR, own, CSS_BACKGROUND, &own->background);
-    if (html_value(r, ATTRIBUTE_BACKGROUND).len) {
-        own->has_image = true;
-        own->set |= CSS_IMAGE;
-    }
-}
-
-static struct css_style style_of(struct reader *r)
-{
-    struct css_style own = {0};
-
-    if (r->t.attribute_count || r->t.tag == TAG_DIALOG)
-        style_of_attributes(r, &own);
-    if (r->rules.count) {
-        struct str classes = arena_str(r->arena, html_value(r, ATTRIBUTE_CLASS)); /* the scratch buffer holds one value at a time */
-        css_rules_apply(&r->rules, r->t.name, classes, html_value(r, ATTRIBUTE_ID), &own);
-    }
-    const struct html_attribute *style = html_token_attribute(&r->t, ATTRIBUTE_STYLE);
-    if (style) {
-        css_declarations(html_value(r, ATTRIBUTE_STYLE), &own);
-        links_of_style(r, html_value(r, ATTRIBUTE_STYLE));
-    }
-    return own;
-}
 
 static void tell_visitor(struct reader *r)
 {
@@ -155,8 +70,6 @@ static void read_void(struct reader *r, const struct css_style *own)
 {
     struct look look = look_of(&stack_top(r)->look, own, r->t.tag);
 
-    if (html_token_attribute(&r->t, ATTRIBUTE_HIDDEN))
-        look.mask |= HIDDEN_ATTRIBUTE;
     if (r->t.tag == TAG_IMG || r->t.tag == TAG_IMAGE)
         links_of_image(r, &look, own);
     else if (r->t.tag == TAG_INPUT)
@@ -217,6 +130,20 @@ static void read_iframe(struct reader *r, const struct css_style *own)
     stack_push(r, TAG_IFRAME, STR("iframe"), own); /* what stands between its tags is not shown */
 }
 
+/* Outlook's own <body> is not everybody's, and a second one adds only what the first does not say (HTML standard §13.2.6.4.7). */
+static void read_root(struct reader *r, struct css_style *own)
+{
+    bool *seen = r->t.tag == TAG_BODY ? &r->has_body : &r->has_html;
+
+    links_of_tag(r, &stack_top(r)->look);
+    if (r->in_mso || r->in_srcdoc)
+        return;
+    if (*seen)
+        own->set &= ~r->levels[0].own.set;
+    *seen = true;
+    stack_restyle_root(r, own);
+}
+
 static void read_start(struct reader *r)
 {
     unsigned flags = html_tag_flags(r->t.tag);
@@ -234,22 +161,15 @@ static void read_start(struct reader *r)
         return;
     }
     if (r->t.tag == TAG_BODY || r->t.tag == TAG_HTML) {
-        stack_restyle_root(r, &own);
-        links_of_tag(r, &stack_top(r)->look);
+        read_root(r, &own);
         return;
     }
     if (r->t.tag == TAG_IFRAME) {
         read_iframe(r, &own);
         return;
     }
-    size_t before = r->level_count;
     stack_push(r, r->t.tag, r->t.name, &own);
-    struct level *top = stack_top(r);
-    if (r->level_count > before && html_token_attribute(&r->t, ATTRIBUTE_HIDDEN) && !(own.set & CSS_DISPLAY && !own.display_none)) {
-        top->look.hidden |= HIDDEN_ATTRIBUTE;
-        top->look.mask |= HIDDEN_ATTRIBUTE;
-    }
-    links_of_tag(r, &top->look);
+    links_of_tag(r, &stack_top(r)->look);
     r->z->is_foreign = r->open[TAG_SVG] > 0;
 }
 
@@ -277,10 +197,7 @@ static void read_text(struct reader *r, enum html_tag raw)
 {
     switch (raw) {
     case TAG_TITLE: text_title(r, r->t.text); break;
-    case TAG_STYLE:
-        css_rules_add(&r->rules, r->t.text);
-        links_of_style(r, r->t.text);
-        break;
+    case TAG_STYLE: links_of_style(r, r->t.text); break;
     case TAG_SCRIPT: read_script(r, r->t.text); break;
     default: text_add(r, r->t.text, r->t.has_entities);
     }
@@ -355,9 +272,11 @@ void html_read(struct arena *arena, struct str text, const struct html_limits *l
     r->visible.text = buf_make(limits->visible_bytes ? limits->visible_bytes : 1);
     r->hidden.text = buf_make(limits->hidden_bytes ? limits->hidden_bytes : 1);
     r->scratch = buf_make(SCRATCH_MAX);
+    r->classes = buf_make(SCRATCH_MAX);
     r->rules.arena = arena;
-    r->link_colour = link_blue;
+    r->link_colour = (struct colour){0, 0, 238, 255};
     if (stack_init(r)) {
+        style_read_sheets(r, text); /* first: one at the end, too, is for all that stands above it */
         walk(r, &z);
         finish(r);
     } else {
@@ -367,6 +286,7 @@ void html_read(struct arena *arena, struct str text, const struct html_limits *l
     buf_free(&r->visible.text);
     buf_free(&r->hidden.text);
     buf_free(&r->scratch);
+    buf_free(&r->classes);
     free(r->levels);
     free(r);
 }

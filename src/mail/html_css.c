@@ -184,6 +184,10 @@ static unsigned read_clip(struct str value, struct css_style *s)
         s->is_clipped = length_px(rest) >= 8 && str_find(rest, '%') >= 0; /* inset(50%) and more leaves nothing */
         return CSS_CLIP;
     }
+    if (str_starts(value, STR("circle"))) {
+        s->is_clipped = rest.len && is_nothing(str_cut(&rest, ' '));
+        return CSS_CLIP;
+    }
     bool all_small = str_starts(value, STR("rect")) && rest.len;
     while (rest.len && all_small) {
         size_t n = 0;
@@ -202,13 +206,19 @@ static unsigned read_flag(bool *flag, bool value, unsigned bit)
     return bit;
 }
 
+static unsigned read_colour(struct str value, struct css_style *s)
+{
+    s->colour_inherits = str_is(value, "inherit") || str_is(value, "unset") || str_is(value, "currentcolor");
+    return s->colour_inherits || colour_parse(value, &s->colour) ? CSS_COLOUR : 0;
+}
+
 /* NAME and VALUE in lower case; returns the bits of what it sets. */
 static unsigned read_property(struct str name, struct str value, struct css_style *s)
 {
     if (str_is(name, "display"))
         return read_flag(&s->display_none, str_is(value, "none"), CSS_DISPLAY);
     if (str_is(name, "color"))
-        return colour_parse(value, &s->colour) ? CSS_COLOUR : 0;
+        return read_colour(value, s);
     if (str_is(name, "background-color"))
         return colour_parse(value, &s->background) ? CSS_BACKGROUND : 0;
     if (str_is(name, "background"))
@@ -349,6 +359,7 @@ void css_merge(struct css_style *into, const struct css_style *from)
     TAKE(CSS_FONT_SIZE, font_size);
     TAKE(CSS_FONT_SIZE, font_is_relative);
     TAKE(CSS_COLOUR, colour);
+    TAKE(CSS_COLOUR, colour_inherits);
     TAKE(CSS_BACKGROUND, background);
     TAKE(CSS_IMAGE, has_image);
     TAKE(CSS_OPACITY, opacity);

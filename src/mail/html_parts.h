@@ -1,4 +1,7 @@
-/* html_parts.h: what the files of the HTML reader share: html.c walks the tokens, html_stack.c knows open elements and their looks, html_text.c writes text, html_links.c links. */
+/*
+ * html_parts.h: what the files of the HTML reader share: html.c walks the tokens, html_stack.c knows open elements and their looks, html_style.c what
+ * they declare, html_text.c writes text, html_links.c links.
+ */
 #ifndef MAIL_HTML_PARTS_H
 #define MAIL_HTML_PARTS_H
 
@@ -45,14 +48,14 @@ struct reader {
     uint32_t open[TAG_COUNT], open_others[OTHER_COUNTS]; /* so that an end tag that closes nothing costs no search */
     struct css_rules rules;
     struct sink visible, hidden;
-    struct buf scratch;
+    struct buf scratch, classes /* decoded values */;
     struct html_link *anchor, *last_link; /* anchor: the open <a>, or NULL */
     const struct sink *anchor_sink;
     size_t anchor_from;                   /* in the sink's text */
     bool anchor_has_image;
     struct str anchor_alt;
     struct colour link_colour;
-    bool in_mso, in_srcdoc;
+    bool in_mso, in_srcdoc, has_html, has_body;
     bool word_is_cut; /* a comment, unknown tag or hidden text since the last visible letter */
 };
 
@@ -65,6 +68,10 @@ void stack_close(struct reader *r, enum html_tag tag, struct str name);
 void stack_cut(struct reader *r, size_t count);        /* pops down to COUNT levels */
 void stack_restyle_root(struct reader *r, const struct css_style *own);
 struct look look_of(const struct look *parent, const struct css_style *own, enum html_tag tag);
+
+/* html_style.c */
+struct css_style style_of(struct reader *r);             /* of the start tag R->t */
+void style_read_sheets(struct reader *r, struct str text); /* all <style> blocks of a page; spends R->t */
 
 /* html_text.c */
 void text_add(struct reader *r, struct str raw, bool has_entities);

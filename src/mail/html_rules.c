@@ -88,12 +88,14 @@ static void add_rules(struct css_rules *rules, struct str selectors, struct str 
     }
 }
 
-/* Does an at-rule's block hold for an ordinary wide screen? (@media screen, all; not those with conditions) */
+/* Are the rules in an at-rule's block to be read? What is asked of a browser with @supports, it can. */
 static bool block_counts(struct str prelude)
 {
-    if (!str_starts_case(prelude, STR("@media")))
-        return false;
-    return str_find(prelude, '(') < 0 && str_find_str(prelude, STR("print")) < 0 && str_find_str(prelude, STR("not ")) < 0;
+    if (str_starts_case(prelude, STR("@media")))
+        return css_media_holds(str_from_index(prelude, 6));
+    if (str_starts_case(prelude, STR("@supports")))
+        return !str_starts_case(str_trim(str_from_index(prelude, 9)), STR("not"));
+    return str_starts_case(prelude, STR("@layer"));
 }
 
 /* The next ';', '{' or '}' outside of comments and strings; END where there is none. */

@@ -60,13 +60,15 @@ struct look look_of(const struct look *parent, const struct css_style *own, enum
         look.is_silent = true;
     if (own->set == 0)
         return look;
+    if (own->set & CSS_HIDDEN_ATTRIBUTE)
+        look.hidden |= HIDDEN_ATTRIBUTE;
     if (own->set & CSS_DISPLAY && own->display_none)
         look.hidden |= HIDDEN_DISPLAY_NONE;
     if (own->set & CSS_VISIBILITY)
         look.is_invisible = own->visibility_hidden;
     if (own->set & CSS_FONT_SIZE)
         look.font_px = own->font_is_relative ? parent->font_px * own->font_size : own->font_size;
-    if (own->set & CSS_COLOUR)
+    if (own->set & CSS_COLOUR && !own->colour_inherits)
         look.colour = own->colour;
     if (own->set & CSS_OPACITY)
         look.opacity *= own->opacity;
