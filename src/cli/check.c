@@ -5,6 +5,7 @@
 #include "auth/dkim_sign.h"
 #include "cli/command.h"
 #include "net/tls.h"
+#include "policy/large_senders.h"
 #include "policy/lists.h"
 #include "store/settings_file.h"
 
@@ -83,6 +84,11 @@ static void check_files(const struct policy *p, struct buf *error)
     if (!lists)
         say(error, str_trim(buf_str(&why)));
     lists_free(&lists);
+    buf_clear(&why);
+    struct large_senders *large = large_senders_load(setting_text(p, SETTING_large_senders), &why);
+    if (!large)
+        say(error, str_trim(buf_str(&why)));
+    large_senders_free(&large);
     buf_free(&why);
 }
 

@@ -136,13 +136,15 @@ static bool write_config(const struct demo_files *f)
                      "state_directory = \"%s/state\"\nspool_directory = \"%s/spool\"\nrun_directory = \"%s/run\"\nlists_directory = \"%s/lists\"\n"
                      "log_json = \"%s/log/messages.jsonl\"\nlog_text = \"%s/log/mail.log\"\n"
                      "tls_certificates = {\"%s/cert.pem:%s/key.pem\"}\ndns_zone_file = \"%s/zone\"\n"
-                     "submission_networks = {\"127.0.0.0/8\"}\nspool_free_floor = 64M\n\n"
+                     "submission_networks = {\"127.0.0.0/8\"}\nspool_free_floor = 64M\n"
+                     "greylist = no  # but for grey.test: the samples are all first contacts\n\n"
                      "domain \"acme.test\" {\n  routes = {\"127.0.0.1:%d\"}\n}\n"
                      "domain \"strict.test\" {\n  routes = {\"127.0.0.1:%d\"}\n  local_recipients = {\"ann\", \"bob\"}\n}\n"
+                     "domain \"grey.test\" {\n  routes = {\"127.0.0.1:%d\"}\n  greylist = yes\n}\n"
                      "domain \"live.test\" {  # its own server's answers reach the sender\n  routes = {\"127.0.0.1:%d\"}\n  cut_through = yes\n}\n"
                      "domain \"down.test\" {  # nobody listens there\n  routes = {\"127.0.0.1:%d\"}\n}\n",
                      host_name, user, DEMO_MX, DEMO_SUBMISSION, DEMO_SUBMISSIONS, DEMO_CONSOLE, DEMO_CONSOLE, d, d, d, d, d, d, d, d, d, DEMO_SINK,
-                     DEMO_SINK, DEMO_SINK, DEMO_DEAD);
+                     DEMO_SINK, DEMO_SINK, DEMO_SINK, DEMO_DEAD);
 
     if (n < 0 || (size_t)n >= sizeof text) {
         errno = ENAMETOOLONG;

@@ -29,6 +29,7 @@ static const struct sample samples[] = {
     {"refused: this client may not send for the sender's domain (SPF)", "client.example.test", "boss@bank.test", "ann@acme.test", "", 0},
     {"refused: the sender's domain does not exist", "client.example.test", "carol@nowhere.test", "ann@acme.test", "", 0},
     {"refused: the sender's domain takes no mail (null MX)", "client.example.test", "carol@null.test", "ann@acme.test", "", 0},
+    {"put off: a first contact (greylisting); after ten minutes it is accepted", "client.example.test", "carol@example.test", "ann@grey.test", "", 0},
     {"refused: two Subject fields", "client.example.test", "carol@example.test", "ann@acme.test", "Subject: a second one\r\n", 0},
     {"refused: a Date far in the past", "client.example.test", "carol@example.test", "ann@acme.test", "", -40},
     {"accepted, then deferred by the destination (mailbox full)", "client.example.test", "carol@example.test", "full@acme.test", "", 0},

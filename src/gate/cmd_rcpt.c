@@ -5,6 +5,7 @@
 #include "gate/cut_through.h"
 #include "gate/lookup.h"
 #include "gate/session.h"
+#include "gate/standing.h"
 
 #include "auth/sender_tag.h"
 #include "base/clock.h"
@@ -138,6 +139,11 @@ static struct verdict judge(struct session *s, struct recipient *r, struct findi
     v = verdict_decide(found, p, r->allowed, r->role);
     if (v.action >= ACTION_REFUSE)
         return v;
+    f = standing_check(s, r, &sender); /* only who could be accepted makes an acquaintance */
+    findings_add(found, &f);
+    v = verdict_decide(found, p, r->allowed, r->role);
+    if (v.action >= ACTION_REFUSE)
+        return v;
     f = cut_through_rcpt(s, r); /* the dearest question comes last */
     findings_add(found, &f);
     return verdict_decide(found, p, r->allowed, r->role);
@@ -169,8 +175,7 @@ static enum session_next take_recipient(struct session *s, struct recipient *r, 
     if (s->tx->count == 0)
         s->tx->fingerprint = fingerprint(r);
     if ((found->count && !r->findings) || !add_recipient(s->tx, r)) {
-        free(r->findings);
-        free(r);
+        recipient_free(r);
         return answer(s, REASON_INTERNAL_ERROR);
     }
     if (limit < s->tx->size_limit)
@@ -276,7 +281,7 @@ enum session_next cmd_rcpt(struct session *s, struct str args)
     struct verdict v = judge(s, r, &found);
     if (v.action >= ACTION_REFUSE) {
         enum session_next next = refuse(s, r, v.by, &found);
-        free(r);
+        recipient_free(r);
         return next;
     }
     return take_recipient(s, r, &found);

@@ -64,6 +64,7 @@ void event_refused(struct session *s, const struct finding *f, const char *refer
     add_report(&e, report);
     e.reason = f->reason;
     e.findings = all;
+    e.next_try_ms = f->until_ms;
     e.action = action_name(row->kind == REASON_KIND_TEMPORARY ? ACTION_DEFER : ACTION_REFUSE);
     answer_text(s, f, reference, &text);
     e.reply = str_trim(buf_str(&text));
@@ -82,6 +83,7 @@ void event_accepted(struct session *s, const struct recipient *r, const struct f
     add_recipient(&e, &r->args.recipient);
     add_report(&e, report);
     e.findings = all;
+    e.standing = str_from(r->standing);
     e.action = action_name(ACTION_DELIVER);
     event_log_add(s->gate->parts.log, &e);
 }
@@ -110,6 +112,7 @@ void event_incomplete(struct session *s)
         struct event e = event_of(s, EVENT_INCOMPLETE, tls, sizeof tls);
         add_recipient(&e, &s->tx->recipients[i]->args.recipient);
         e.findings = s->tx->recipients[i]->findings;
+        e.standing = str_from(s->tx->recipients[i]->standing);
         event_log_add(s->gate->parts.log, &e);
     }
 }

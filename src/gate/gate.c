@@ -37,6 +37,9 @@ struct gate_runtime *gate_runtime_new(struct settings *take, struct tls_server *
     r->lists = lists_load(setting_text(p, SETTING_lists_directory), error);
     if (!r->lists)
         goto fail;
+    r->large_senders = large_senders_load(setting_text(p, SETTING_large_senders), error);
+    if (!r->large_senders)
+        goto fail;
     r->dnsbl = dnsbl_new(setting_list(p, SETTING_dnsbl_zones)->at, setting_list(p, SETTING_dnsbl_zones)->count);
     if (!r->dnsbl) {
         buf_add_text(error, "out of memory");
@@ -59,6 +62,7 @@ fail:
     if (r) {
         lists_free(&r->lists);
         dnsbl_unref(r->dnsbl);
+        large_senders_free(&r->large_senders);
     }
     free(r);
     settings_unref(take);
@@ -80,6 +84,7 @@ void gate_runtime_unref(struct gate_runtime *r)
     settings_unref(r->settings);
     lists_free(&r->lists);
     dnsbl_unref(r->dnsbl);
+    large_senders_free(&r->large_senders);
     if (r->tls)
         tls_server_unref(r->tls);
     free(r);

@@ -15,11 +15,13 @@
 #include "net/tls.h"
 #include "net/waiter.h"
 #include "policy/facts.h"
+#include "policy/large_senders.h"
 #include "policy/lists.h"
 #include "scan/scan.h"
 #include "spool/spool.h"
 #include "store/counters.h"
 #include "store/event_log.h"
+#include "store/greylist.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -30,6 +32,7 @@ struct gate_runtime {
     struct settings *settings; /* owned reference */
     struct lists *lists;       /* owned */
     struct dnsbl *dnsbl;       /* owned reference */
+    struct large_senders *large_senders; /* owned */
     struct tls_server *tls;    /* owned reference; NULL: none could be loaded, or none is set */
     bool tls_configured;
     char host[256];            /* our name */
@@ -50,6 +53,7 @@ struct gate_parts { /* borrowed, must outlive the gate */
     struct counters *counters;
     struct dns *dns;
     const struct secrets *secrets;
+    struct greylist *greylist;
     struct dkim_signer *signer;
 };
 

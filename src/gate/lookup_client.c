@@ -57,8 +57,8 @@ void client_lookup_begin(struct session *s)
     client_lookup_free(&s->asked);
     if (s->service != SERVICE_MX || !s->client.peer.ip.family)
         return;
-    if (wants_ptr(p, s->ip_skips))
-        start_ptr(s);
+    if (wants_ptr(p, s->ip_skips) || (setting_flag(p, SETTING_greylist) && !(s->ip_skips & SKIP_GREYLISTING)))
+        start_ptr(s); /* the greylist spares large senders, whom it knows by name */
     if (wants_lists(p, s->ip_skips) && dnsbl_zone_count(s->runtime->dnsbl))
         start_lists(s);
 }
@@ -79,7 +79,7 @@ static const struct dnsbl_verdict *listed(struct session *s)
     return c ? c->listed : NULL;
 }
 
-static const struct iprev_verdict *iprev_of(struct session *s)
+const struct iprev_verdict *client_lookup_iprev(struct session *s)
 {
     start_ptr(s); /* where only the recipient's domain wants it */
     struct client_lookup *c = s->asked;
@@ -96,7 +96,7 @@ void client_lookup_facts(struct session *s, const struct policy *p, unsigned ski
     if (!s->client.peer.ip.family)
         return;
     if (wants_ptr(p, skips))
-        out->iprev = iprev_of(s);
+        out->iprev = client_lookup_iprev(s);
     if (wants_lists(p, skips) && dnsbl_zone_count(s->runtime->dnsbl))
         out->dnsbl = listed(s);
 }

@@ -14,6 +14,8 @@ struct session;
 void client_lookup_begin(struct session *s);
 /* What P's checks look at; SKIPS are those of the client's network (enum list_skip). Waits, at most until client_lookup_deadline after connect. */
 void client_lookup_facts(struct session *s, const struct policy *p, unsigned skips, struct sender_facts *out);
+/* The PTR of the client, asked for now where it was not before. Waits as above. NULL out of memory. */
+const struct iprev_verdict *client_lookup_iprev(struct session *s);
 void client_lookup_free(struct client_lookup **c);
 
 #endif

@@ -4,6 +4,7 @@
  */
 #include "gate/cut_through.h"
 #include "gate/session.h"
+#include "gate/standing.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -38,6 +39,7 @@ static enum session_next refuse_all(struct session *s, const struct finding *by,
         struct recipient *r = tx->recipients[i];
         event_refused(s, by, tx->reference, &r->args.recipient, all_of(r, message, &merged), report);
     }
+    standing_lose(s, by->reason);
     enum session_next next = answer_finding(s, by, tx->reference);
     session_reset_transaction(s);
     return next;
@@ -173,6 +175,7 @@ static void accepted(struct session *s, const struct findings *found, const stru
 
     for (size_t i = 0; i < s->tx->count; i++)
         event_accepted(s, s->tx->recipients[i], all_of(s->tx->recipients[i], found, &merged), report);
+    standing_learn(s);
     atomic_fetch_add_explicit(&s->gate->accepted_messages, 1, memory_order_relaxed);
     s->messages++;
 }

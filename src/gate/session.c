@@ -29,6 +29,13 @@ const struct policy *session_policy(const struct session *s)
     return settings_system(s->runtime->settings);
 }
 
+void recipient_free(struct recipient *r)
+{
+    free(r->findings);
+    free(r->standing);
+    free(r);
+}
+
 void session_reset_transaction(struct session *s)
 {
     struct transaction *tx = s->tx;
@@ -38,10 +45,8 @@ void session_reset_transaction(struct session *s)
     s->tx = NULL;
     cut_through_free(&tx->cut);
     lookup_free(&tx->lookup);
-    for (size_t i = 0; i < tx->count; i++) {
-        free(tx->recipients[i]->findings);
-        free(tx->recipients[i]);
-    }
+    for (size_t i = 0; i < tx->count; i++)
+        recipient_free(tx->recipients[i]);
     free(tx->recipients);
     blob_unref(tx->body);
     gate_runtime_unref(tx->runtime);

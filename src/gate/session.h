@@ -40,6 +40,7 @@ struct recipient {
     bool is_return;              /* SRS: it goes back to whom we forwarded for, wherever that is */
     bool lacks_tag;              /* BATV: a bounce to an address that we have not given out */
     struct findings *findings;   /* owned; what was found before the message, may be NULL */
+    char *standing;              /* owned; why it was not greylisted, NULL: it was not asked */
 };
 
 struct cut_through; /* cut_through.h */
@@ -96,6 +97,7 @@ struct session {
 void session_start(struct gate *g, int fd, enum service service, const struct endpoint *peer);
 const struct policy *session_policy(const struct session *s); /* system level */
 void session_reset_transaction(struct session *s);
+void recipient_free(struct recipient *r);
 void session_handshake(struct session *s, SSL *ssl); /* takes SSL */
 
 /* admission.c: limits by address, before the banner. Answers itself when it says no. */

@@ -43,6 +43,12 @@ struct sender_facts {
     const struct spf_verdict *helo_spf; /* of the name in HELO */
 };
 
+struct greylist_facts {
+    int64_t now_ms;                     /* wall clock */
+    int64_t wait_ms;                    /* still to wait; 0: it passes */
+    bool is_first;
+};
+
 struct message_facts {
     bool skips_content;                /* the client's network is on a list that lets it: size and loops are checked all the same */
     uint64_t size;

@@ -15,6 +15,7 @@ struct finding {
     enum action most;            /* the settings may not ask for more than this; ACTION_OFF: whatever they ask for */
     char enhanced[12];           /* instead of the row's own code; usually "" */
     uint32_t seconds;            /* {seconds} of the text */
+    int64_t until_ms;            /* wall clock: a retry is welcome from then on; 0: nothing is said about it */
     uint64_t size;               /* {size} of the text */
 };
 

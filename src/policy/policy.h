@@ -20,6 +20,7 @@ struct finding check_lists(const struct client_facts *client, const struct envel
 struct finding check_sender_dns(const struct envelope_facts *e, const struct sender_facts *s, const struct policy *p);
 struct finding check_ptr(const struct client_facts *client, const struct sender_facts *s, const struct policy *p);
 struct finding check_dnsbl(const struct client_facts *client, const struct sender_facts *s, const struct policy *p);
+struct finding check_greylist(const struct greylist_facts *g, const struct policy *p);
 struct finding check_spf(const struct client_facts *client, const struct envelope_facts *e, const struct sender_facts *s, const struct policy *p);
 struct finding check_line_length(const struct message_facts *m, const struct policy *p);
 struct finding check_header_size(const struct message_facts *m, const struct policy *p);

@@ -4,6 +4,8 @@
 
 #include "gate/gate.h"
 
+#include <jansson.h>
+
 struct control;
 struct list_watch;
 
@@ -20,6 +22,7 @@ struct relay {
     struct spool *spool;
     struct courier *courier;
     struct counters *counters;
+    struct greylist *greylist;
     struct dkim_signer *signer;
     struct secrets secrets;
     struct gate *gate;
@@ -48,5 +51,7 @@ struct gate_runtime *relay_runtime(const struct relay_inbox *inbox, struct buf *
 /* control.c: the control socket, served by a thread of its own. NULL with the reason in ERROR. */
 struct control *control_start(struct relay *r, const char *run_directory, struct buf *error);
 void control_stop(struct control **c);
+/* control_greylist.c: the verbs of `postern greylist`. A new object. */
+json_t *control_greylist(struct greylist *g, const json_t *request);
 
 #endif

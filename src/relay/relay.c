@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <malloc.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -63,7 +64,7 @@ static const char *directory_of(const char *path, char *to, size_t size)
 static bool enter_sandbox(const struct policy *p)
 {
     char json[PATH_MAX], text[PATH_MAX];
-    const char *read[16], *write[16];
+    const char *read[24], *write[16];
     size_t reads = 0, writes = 0;
     static const char *const system[] = {"/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/ssl", "/etc/gai.conf", "/usr/lib/ssl",
                                          "/usr/share/zoneinfo", "/etc/localtime", "/dev/urandom", "/proc/self/fd"};
@@ -78,6 +79,8 @@ static bool enter_sandbox(const struct policy *p)
         read[reads++] = setting_text(p, SETTING_dns_zone_file);
     if (*setting_text(p, SETTING_tls_roots))
         read[reads++] = setting_text(p, SETTING_tls_roots);
+    if (*setting_text(p, SETTING_large_senders))
+        read[reads++] = setting_text(p, SETTING_large_senders);
     write[writes++] = setting_text(p, SETTING_spool_directory);
     write[writes++] = setting_text(p, SETTING_state_directory);
     write[writes++] = setting_text(p, SETTING_run_directory);
@@ -96,6 +99,14 @@ static struct dns *open_dns(const struct policy *p, struct buf *error)
 
     return *zone ? dns_new_zone_file(zone, error)
                  : dns_new_resolver(resolvers->at, resolvers->count, setting_number(p, SETTING_dns_timeout), error);
+}
+
+static struct greylist *open_greylist(const struct policy *p, struct buf *error)
+{
+    char path[PATH_MAX];
+
+    snprintf(path, sizeof path, "%s/greylist", setting_text(p, SETTING_state_directory));
+    return greylist_open(path, (size_t)setting_number(p, SETTING_greylist_entries), error);
 }
 
 static void scan_is_bad(void *arg, int id)
@@ -154,7 +165,8 @@ static bool open_parts(struct relay *r, struct relay_inbox *inbox, const struct 
     r->dns = open_dns(p, error);
     r->log = event_log_open(setting_text(p, SETTING_log_json), setting_text(p, SETTING_log_text), setting_flag(p, SETTING_log_journal),
                             runtime->host, error);
-    if (!r->settings || !r->counters || !r->scan || !r->tls || !r->signer || !r->dns || !r->log)
+    r->greylist = open_greylist(p, error);
+    if (!r->settings || !r->counters || !r->greylist || !r->scan || !r->tls || !r->signer || !r->dns || !r->log)
         return false;
     if (!load_secrets(r, p, error))
         return false;
@@ -180,7 +192,7 @@ static bool open_gate(struct relay *r, const struct policy *p, struct gate_runti
         return false;
     }
     struct gate_parts parts = {.waiter = r->waiter, .spool = r->spool, .scan = r->scan, .log = r->log, .courier = r->courier,
-                               .counters = r->counters, .dns = r->dns, .signer = r->signer, .secrets = &r->secrets};
+                               .counters = r->counters, .dns = r->dns, .greylist = r->greylist, .signer = r->signer, .secrets = &r->secrets};
     char *run = strdup(setting_text(p, SETTING_run_directory)); /* the runtime may be swapped away under us */
     r->gate = gate_new(&parts, take);
     r->control = r->gate && run ? control_start(r, run, error) : NULL;
@@ -346,6 +358,7 @@ static void stop(struct relay *r)
     dns_free(&r->dns);
     tls_client_free(&r->tls);
     counters_free(&r->counters);
+    greylist_close(&r->greylist);
     dkim_signer_free(&r->signer);
     settings_holder_free(&r->settings);
 }

@@ -95,6 +95,7 @@ static void collect(const struct event *e, struct event_fields *f)
     put_number(f, "recipients", e->recipient_count);
     put(f, "domain", e->domain);
     put(f, "spf", e->spf);
+    put(f, "standing", e->standing);
     put(f, "subject", e->subject);
     put(f, "from", e->from);
     put(f, "message_id", e->message_id);

@@ -17,6 +17,7 @@
  *   recipients    number of them in the message
  *   domain        the recipient's
  *   spf           what SPF says of the sender: pass fail softfail neutral none temperror permerror
+ *   standing      why the client was not greylisted
  *   subject from message_id    of the header
  *   size          bytes
  *   reason        that decided: an id of reasons.def
@@ -25,7 +26,7 @@
  *   why           address of the page that explains it
  *   host remote_reply dsn attempts    of the delivery: next hop, its words, enhanced status code, attempts so far
  *   tls_policy    of the delivery: which TLS policy held, why, and what met it
- *   next_try      like time
+ *   next_try      like time; for a greylisted recipient: when a retry is welcome
  *   delay_ms      since the message was received
  *   findings      [{"reason": …, "evidence": …}, …], all of them
  * Bytes that are no UTF-8 read as U+FFFD; a text is cut at 8 KB. The journal has the same as POSTERN_<NAME>, but for the findings.
@@ -57,7 +58,7 @@ struct event { /* all borrowed for the call */
     uint16_t client_port;
     struct str helo, tls;        /* tls: tls_describe() or "" */
     struct str sender, recipient, domain;
-    struct str spf;
+    struct str spf, standing;
     struct str subject, from, message_id;
     uint64_t size;
     size_t recipient_count;

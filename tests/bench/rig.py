@@ -144,6 +144,7 @@ run_directory = "%(d)s/run"
 log_json = "%(d)s/log/messages.jsonl"
 dns_zone_file = "/dev/null"
 check_sender_dns = off
+greylist = no
 max_concurrent_connections = 0
 max_connections_per_minute = 0
 max_connections_per_hour = 0

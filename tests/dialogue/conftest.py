@@ -18,6 +18,8 @@
     C-raw: a\\r\\n.\\n                              bytes, with escapes
     C-repeat 200: RCPT TO:<x@acme.test>           the same line so often, without waiting
     date / date +40d                              a Date field, from now
+    clock 600                                     the gateway's clock is turned on by so many seconds
+    reconnect 127.0.9.9                           another connection, from that address (without: the same)
     starttls                                      the TLS handshake
     closed                                        the server closes the connection
     close                                         the client does
@@ -188,6 +190,11 @@ class Run:
         elif word == "date":
             days = int(re.fullmatch(r"([+-]\d+)d", rest).group(1)) if rest else 0
             self.client.send(time.strftime("Date: %a, %d %b %Y %H:%M:%S +0000", time.gmtime(time.time() + days * 86400)))
+        elif word == "clock":
+            assert self.gateway.control(noun="clock", verb="advance", seconds=int(rest))["ok"]
+        elif word == "reconnect":
+            self.client.close()
+            self.client = pt.Client(("127.0.0.1", self.port), rest or self.client_address, banner=False)
         elif word == "starttls":
             self.client.start_tls()
         elif word == "closed":

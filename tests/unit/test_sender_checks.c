@@ -1,4 +1,5 @@
 /* test_sender_checks.c: what is judged from DNS answers, as tables: the answers, the settings, what is found. */
+#include "policy/large_senders.h"
 #include "policy/policy.h"
 #include "store/settings_file.h"
 
@@ -153,9 +154,52 @@ static void block_lists(void **state)
     }
 }
 
+static void first_contacts(void **state)
+{
+    struct settings *on = load(""), *off = load("greylist = no");
+    struct greylist_facts g = {.now_ms = (13 * 60 + 58) * 60000LL, .wait_ms = 599001, .is_first = true};
+    struct finding f = check_greylist(&g, settings_system(on));
+
+    (void)state;
+    assert_int_equal(f.reason, REASON_GREYLISTED);
+    assert_int_equal(f.seconds, 600); /* never less than there is to wait */
+    assert_string_equal(f.evidence, "delayed until 14:07 UTC, first contact");
+    assert_int_equal(f.until_ms, g.now_ms + g.wait_ms);
+    f = check_greylist(&g, settings_system(off));
+    assert_int_equal(f.reason, REASON_NONE);
+    g.wait_ms = 0;
+    f = check_greylist(&g, settings_system(on));
+    assert_int_equal(f.reason, REASON_NONE);
+    settings_unref(on);
+    settings_unref(off);
+}
+
+static void large_senders(void **state)
+{
+    static const struct { const char *name, *entry; } rows[] = {
+        {"mail-x41.google.com", "google.com"}, {"GOOGLE.com", "google.com"}, {"notgoogle.com", NULL}, {"google.com.evil.test", NULL},
+        {"a.b.protection.outlook.com", "protection.outlook.com"}, {"com", NULL}, {"", NULL}, {"c-1-2.hsd1.comcast.net", NULL}};
+    struct buf error = buf_make(1000);
+    struct large_senders *l = large_senders_load("", &error);
+
+    (void)state;
+    if (!l)
+        fail_msg(STR_FMT, STR_ARG(buf_str(&error)));
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const char *entry = large_senders_name(l, str_from(rows[i].name));
+        if (entry != rows[i].entry && (!entry || !rows[i].entry || strcmp(entry, rows[i].entry) != 0))
+            fail_msg("%s: %s", rows[i].name, entry ? entry : "none");
+    }
+    large_senders_free(&l);
+    assert_null(large_senders_load("/nowhere/at/all", &error));
+    assert_true(str_find_str(buf_str(&error), STR("/nowhere/at/all")) >= 0);
+    buf_free(&error);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(spf), cmocka_unit_test(sender_domains), cmocka_unit_test(client_names),
-                                       cmocka_unit_test(block_lists)};
+                                       cmocka_unit_test(block_lists),
+                                       cmocka_unit_test(first_contacts), cmocka_unit_test(large_senders)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
