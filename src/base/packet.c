@@ -26,6 +26,10 @@ static bool wait_for(int fd, short events, int timeout_ms)
     struct pollfd p = {.fd = fd, .events = events};
     int n;
 
+    if (fd < 0) { /* poll() would wait for nothing */
+        errno = EBADF;
+        return false;
+    }
     if (timeout_ms < 0)
         return true; /* the call itself blocks */
     do

@@ -135,6 +135,12 @@ static void start_speaker(struct master *m, struct child *c)
     sent(c, process_send(c->channel, PROCESS_APPLY, 0, "", -1));
 }
 
+/* A relay that died is known by its closed channel before it is reaped. */
+static bool relay_listens(const struct master *m)
+{
+    return m->relay.pid && m->relay.channel >= 0;
+}
+
 static bool is_due(const struct child *c, int64_t now_ms)
 {
     return c->pid == 0 && c->start_at_ms <= now_ms;
@@ -148,7 +154,7 @@ void family_start_due(struct master *m, int64_t now_ms)
         start_speaker(m, &m->relay);
     if (m->has_console && is_due(&m->console, now_ms))
         start_speaker(m, &m->console);
-    for (size_t i = 0; m->relay.pid && i < m->scan_count; i++)
+    for (size_t i = 0; relay_listens(m) && i < m->scan_count; i++)
         if (is_due(&m->scans[i], now_ms))
             start_scan(m, &m->scans[i]);
 }
@@ -168,7 +174,7 @@ int64_t family_next_due(const struct master *m)
     earlier(&due_ms, &m->relay);
     if (m->has_console)
         earlier(&due_ms, &m->console);
-    for (size_t i = 0; m->relay.pid && i < m->scan_count; i++)
+    for (size_t i = 0; relay_listens(m) && i < m->scan_count; i++)
         earlier(&due_ms, &m->scans[i]);
     return due_ms;
 }
