@@ -68,7 +68,7 @@ static void separate(struct reader *r, unsigned flags)
 /* An element without content: nothing is opened. */
 static void read_void(struct reader *r, const struct css_style *own)
 {
-    struct look look = look_of(&stack_top(r)->look, own, r->t.tag);
+    struct look look = look_of(stack_look(r, r->t.tag), own, r->t.tag);
 
     if (r->t.tag == TAG_IMG || r->t.tag == TAG_IMAGE)
         links_of_image(r, &look, own);
@@ -123,7 +123,7 @@ static void read_srcdoc(struct reader *r, const struct css_style *own)
 
 static void read_iframe(struct reader *r, const struct css_style *own)
 {
-    struct look look = look_of(&stack_top(r)->look, own, TAG_DIV);
+    struct look look = look_of(stack_look(r, TAG_DIV), own, TAG_DIV);
 
     links_of_tag(r, &look);
     read_srcdoc(r, own);
@@ -151,12 +151,15 @@ static void read_start(struct reader *r)
     r->out->tag_count++;
     tell_visitor(r);
     note_features(r);
-    stack_start(r, r->t.tag);
+    bool is_taken = stack_takes(r, r->t.tag);
+    if (is_taken)
+        stack_start(r, r->t.tag);
     if (r->t.tag == TAG_A)
         links_end_anchor(r);
     struct css_style own = style_of(r);
     separate(r, flags);
-    if (flags & TAG_IS_VOID || (r->t.is_self_closing && r->z->is_foreign)) {
+    bool is_foreign = stack_top(r)->is_foreign || r->t.tag == TAG_SVG || r->t.tag == TAG_MATH;
+    if (flags & TAG_IS_VOID || !is_taken || (r->t.is_self_closing && is_foreign)) {
         read_void(r, &own);
         return;
     }
@@ -170,7 +173,6 @@ static void read_start(struct reader *r)
     }
     stack_push(r, r->t.tag, r->t.name, &own);
     links_of_tag(r, &stack_top(r)->look);
-    r->z->is_foreign = r->open[TAG_SVG] > 0;
 }
 
 static void read_close(struct reader *r)
@@ -178,10 +180,11 @@ static void read_close(struct reader *r)
     separate(r, html_tag_flags(r->t.tag));
     if (r->t.tag == TAG_A)
         links_end_anchor(r);
-    if (r->t.tag == TAG_BR) /* </br> is <br> */
+    if (r->t.tag == TAG_BR || r->t.tag == TAG_P) /* without a start they stand for one: <br>, <p></p> */
+        stack_end_foreign(r);
+    if (r->t.tag == TAG_BR)
         return;
     stack_close(r, r->t.tag, r->t.name);
-    r->z->is_foreign = r->open[TAG_SVG] > 0;
 }
 
 static void read_script(struct reader *r, struct str script)
@@ -199,7 +202,9 @@ static void read_text(struct reader *r, enum html_tag raw)
     case TAG_TITLE: text_title(r, r->t.text); break;
     case TAG_STYLE: links_of_style(r, r->t.text); break;
     case TAG_SCRIPT: read_script(r, r->t.text); break;
-    default: text_add(r, r->t.text, r->t.has_entities);
+    default:
+        if (!(r->in_mso && r->open[TAG_XML])) /* Word's settings */
+            text_add(r, r->t.text, r->t.has_entities);
     }
 }
 
@@ -223,6 +228,7 @@ static void walk(struct reader *r, struct html_tokenizer *z)
     for (;;) {
         enum html_tag raw = z->raw_tag;
         r->z = z;
+        z->is_foreign = stack_top(r)->is_foreign;
         if (!html_token_next(z, &r->t))
             return;
         switch (r->t.kind) {

@@ -23,6 +23,7 @@ struct look {
 struct level {
     enum html_tag tag;
     uint32_t other; /* TAG_OTHER: hash of its name */
+    bool is_foreign; /* what is inside is of svg or math */
     struct css_style own;
     struct look look;
 };
@@ -33,7 +34,7 @@ struct sink {
     bool is_full;
 };
 
-enum { OTHER_COUNTS = 256, REOPENED_MAX = 16 };
+enum { OTHER_COUNTS = 256, REOPENED_MAX = 16, STEPS_MAX = 4 << 20 /* then end tags look at the upmost levels only */ };
 
 struct reader {
     struct arena *arena;
@@ -45,6 +46,7 @@ struct reader {
     struct html_token t;
     struct level *levels; /* owned; [0] is the root */
     size_t level_count, level_room, overflow /* open elements above the ceiling */, floor /* end tags close nothing below it */;
+    uint32_t steps; /* taken through the stack, see STEPS_MAX */
     uint32_t open[TAG_COUNT], open_others[OTHER_COUNTS]; /* so that an end tag that closes nothing costs no search */
     struct css_rules rules;
     struct sink visible, hidden;
@@ -63,8 +65,11 @@ struct reader {
 bool stack_init(struct reader *r);
 struct level *stack_top(struct reader *r);
 void stack_push(struct reader *r, enum html_tag tag, struct str name, const struct css_style *own);
+const struct look *stack_look(struct reader *r, enum html_tag tag); /* what TAG (OTHER: text) would inherit here */
+bool stack_takes(const struct reader *r, enum html_tag tag); /* false: a start tag that browsers ignore here */
 void stack_start(struct reader *r, enum html_tag tag); /* closes what a start tag of TAG closes by itself */
 void stack_close(struct reader *r, enum html_tag tag, struct str name);
+void stack_end_foreign(struct reader *r);
 void stack_cut(struct reader *r, size_t count);        /* pops down to COUNT levels */
 void stack_restyle_root(struct reader *r, const struct css_style *own);
 struct look look_of(const struct look *parent, const struct css_style *own, enum html_tag tag);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_LEVELS = 32, REMOVE_MAX = 16 };
+enum { FIRST_LEVELS = 32, UPMOST = 16, RESTYLE_STEPS = 16 /* what looking anew at a level costs, in steps */ };
 
 static const float LEAST_FONT_PX = 3, LEAST_OPACITY = 0.1F;
 
@@ -102,6 +102,75 @@ struct level *stack_top(struct reader *r)
     return &r->levels[r->level_count - 1];
 }
 
+/* Table, its sections and rows: inside of these stands nothing but more of a table. */
+static bool is_row_part(enum html_tag tag)
+{
+    return tag == TAG_TABLE || tag == TAG_TR || tag == TAG_TBODY || tag == TAG_THEAD || tag == TAG_TFOOT;
+}
+
+static bool is_table_part(enum html_tag tag)
+{
+    return is_row_part(tag) || tag == TAG_TD || tag == TAG_TH || tag == TAG_CAPTION;
+}
+
+static bool is_heading(enum html_tag tag)
+{
+    return tag >= TAG_H1 && tag <= TAG_H6;
+}
+
+/*
+ * The look that TAG inherits above COUNT levels. What has no place in a table stands before it (foster parenting, HTML standard §13.2.6.1), and so looks
+ * like what is around the table.
+ */
+static const struct look *inherited(const struct reader *r, size_t count, enum html_tag tag)
+{
+    size_t i = count - 1;
+
+    while (i > 0 && is_row_part(r->levels[i].tag) && !is_table_part(tag))
+        i--;
+    return &r->levels[i].look;
+}
+
+const struct look *stack_look(struct reader *r, enum html_tag tag)
+{
+    return inherited(r, r->level_count, tag);
+}
+
+/* Looks anew at the levels from AT on. */
+static void restyle_from(struct reader *r, size_t at)
+{
+    for (size_t i = at; i < r->level_count; i++)
+        r->levels[i].look = look_of(inherited(r, i, r->levels[i].tag), &r->levels[i].own, r->levels[i].tag);
+    r->steps += (uint32_t)(r->level_count - at) * RESTYLE_STEPS;
+}
+
+/* How far down a search may go. */
+static size_t lowest(struct reader *r)
+{
+    if (r->steps < STEPS_MAX || r->level_count <= r->floor + UPMOST)
+        return r->floor;
+    r->out->features |= HTML_CEILING;
+    return r->level_count - UPMOST;
+}
+
+/* Is what stands in TAG of svg or math? In some of their elements is HTML again (its integration points). */
+static bool opens_foreign(enum html_tag tag, bool is_foreign)
+{
+    switch (tag) {
+    case TAG_SVG:
+    case TAG_MATH: return true;
+    case TAG_FOREIGNOBJECT:
+    case TAG_DESC:
+    case TAG_TITLE:
+    case TAG_MI:
+    case TAG_MN:
+    case TAG_MO:
+    case TAG_MS:
+    case TAG_MTEXT: return false;
+    default: return is_foreign;
+    }
+}
+
 static bool make_room(struct reader *r)
 {
     if (r->level_count < r->level_room)
@@ -126,7 +195,8 @@ static void push(struct reader *r, enum html_tag tag, uint32_t other, const stru
         level->tag = tag;
         level->other = other;
         level->own = *own;
-        level->look = look_of(&level[-1].look, own, tag);
+        level->is_foreign = opens_foreign(tag, level[-1].is_foreign);
+        level->look = look_of(inherited(r, r->level_count - 1, tag), own, tag);
         ++*open_count(r, tag, other);
     }
     size_t depth = r->level_count - 1 + r->overflow;
@@ -148,12 +218,6 @@ void stack_cut(struct reader *r, size_t count)
     }
 }
 
-static bool is_table_part(enum html_tag tag)
-{
-    return tag == TAG_TABLE || tag == TAG_TR || tag == TAG_TD || tag == TAG_TH || tag == TAG_TBODY || tag == TAG_THEAD || tag == TAG_TFOOT ||
-           tag == TAG_CAPTION;
-}
-
 /* Does an open LEVEL keep an end tag of TAG from what is below it? */
 static bool is_barrier(enum html_tag level, enum html_tag tag)
 {
@@ -163,6 +227,8 @@ static bool is_barrier(enum html_tag level, enum html_tag tag)
         return level == TAG_TABLE;
     if (level == TAG_TABLE || html_tag_flags(level) & TAG_IS_MARKER)
         return true;
+    if ((tag == TAG_LI && (level == TAG_OL || level == TAG_UL)) || (tag == TAG_P && level == TAG_BUTTON))
+        return true;
     return !(flags & (TAG_IS_BLOCK | TAG_IS_FORMAT | TAG_IS_CELL)) && html_tag_flags(level) & TAG_IS_BLOCK;
 }
 
@@ -171,7 +237,8 @@ static size_t find_open(struct reader *r, enum html_tag tag, uint32_t other)
 {
     if (*open_count(r, tag, other) == 0)
         return 0;
-    for (size_t i = r->level_count; i-- > r->floor;) {
+    size_t low = lowest(r);
+    for (size_t i = r->level_count; i-- > low; r->steps++) {
         const struct level *level = &r->levels[i];
         if (level->tag == tag && level->other == other)
             return i;
@@ -200,18 +267,27 @@ static void close_from(struct reader *r, size_t at)
         push(r, again[i].tag, again[i].other, &again[i].own);
 }
 
-/* </b> with blocks open above the <b>: those stay. Not through more than a few levels, so that it costs little. */
+/* </b> with blocks open above the <b>: those stay. */
 static void remove_one(struct reader *r, size_t at)
 {
-    size_t above = r->level_count - at - 1;
-
-    if (above > REMOVE_MAX)
-        return;
     --*open_count(r, r->levels[at].tag, r->levels[at].other);
-    memmove(&r->levels[at], &r->levels[at + 1], above * sizeof *r->levels);
+    memmove(&r->levels[at], &r->levels[at + 1], (r->level_count - at - 1) * sizeof *r->levels);
     r->level_count--;
-    for (size_t i = at; i < r->level_count; i++)
-        r->levels[i].look = look_of(&r->levels[i - 1].look, &r->levels[i].own, r->levels[i].tag);
+    restyle_from(r, at);
+}
+
+/* Any end tag of a heading closes the heading that is open. */
+static size_t find_heading(struct reader *r)
+{
+    size_t low = lowest(r);
+
+    for (size_t i = r->level_count; i-- > low; r->steps++) {
+        if (is_heading(r->levels[i].tag))
+            return i;
+        if (is_barrier(r->levels[i].tag, TAG_H1))
+            return 0;
+    }
+    return 0;
 }
 
 void stack_close(struct reader *r, enum html_tag tag, struct str name)
@@ -222,7 +298,7 @@ void stack_close(struct reader *r, enum html_tag tag, struct str name)
         r->overflow--;
         return;
     }
-    size_t at = find_open(r, tag, other);
+    size_t at = is_heading(tag) ? find_heading(r) : find_open(r, tag, other);
     if (at == 0)
         return;
     if (html_tag_flags(tag) & TAG_IS_FORMAT && at + 1 < r->level_count)
@@ -231,16 +307,32 @@ void stack_close(struct reader *r, enum html_tag tag, struct str name)
         close_from(r, at);
 }
 
-static void close_open(struct reader *r, enum html_tag tag, enum html_tag barrier)
+/* What a start tag of TAG does not look beyond for one that it closes. */
+static bool ends_search(enum html_tag level, enum html_tag tag)
 {
-    if (r->open[tag] == 0)
+    unsigned flags = html_tag_flags(level);
+
+    if (level == TAG_TABLE || flags & TAG_IS_MARKER)
+        return true;
+    if (tag == TAG_P || tag == TAG_BUTTON)
+        return level == TAG_BUTTON;
+    if (level == TAG_P || level == TAG_DIV || level == TAG_ADDRESS)
+        return false;
+    return flags & (TAG_IS_BLOCK | TAG_IS_CELL);
+}
+
+/* Closes the innermost open TAG or OTHER (as dt and dd close each other). */
+static void close_open(struct reader *r, enum html_tag tag, enum html_tag other)
+{
+    if (r->open[tag] + r->open[other] == 0)
         return;
-    for (size_t i = r->level_count; i-- > r->floor;) {
-        if (r->levels[i].tag == tag) {
+    size_t low = lowest(r);
+    for (size_t i = r->level_count; i-- > low; r->steps++) {
+        if (r->levels[i].tag == tag || r->levels[i].tag == other) {
             close_from(r, i);
             return;
         }
-        if (r->levels[i].tag == barrier || r->levels[i].tag == TAG_TABLE || html_tag_flags(r->levels[i].tag) & TAG_IS_MARKER)
+        if (ends_search(r->levels[i].tag, tag))
             return;
     }
 }
@@ -253,32 +345,92 @@ static void close_table_part(struct reader *r, enum html_tag tag)
         close_from(r, at);
 }
 
+/* What stands between a table and its next part, a <b> or a <form>, ends there. */
+static void cut_to_table(struct reader *r)
+{
+    size_t low = lowest(r);
+
+    for (size_t i = r->level_count; i-- > low; r->steps++)
+        if (is_row_part(r->levels[i].tag)) {
+            stack_cut(r, i + 1);
+            return;
+        }
+}
+
+static void start_table_part(struct reader *r, enum html_tag tag)
+{
+    close_table_part(r, TAG_TD);
+    close_table_part(r, TAG_TH);
+    close_table_part(r, TAG_CAPTION);
+    if (tag != TAG_TD && tag != TAG_TH)
+        close_table_part(r, TAG_TR);
+    if (tag == TAG_TBODY || tag == TAG_THEAD || tag == TAG_TFOOT) {
+        close_table_part(r, TAG_TBODY);
+        close_table_part(r, TAG_THEAD);
+        close_table_part(r, TAG_TFOOT);
+    }
+    cut_to_table(r);
+}
+
+/* HTML that ends svg and math (HTML standard §13.2.6.5). */
+static bool ends_foreign(enum html_tag tag)
+{
+    switch (tag) {
+    case TAG_B: case TAG_BIG: case TAG_BLOCKQUOTE: case TAG_BODY: case TAG_BR: case TAG_CENTER: case TAG_CODE: case TAG_DD: case TAG_DIV: case TAG_DL:
+    case TAG_DT: case TAG_EM: case TAG_EMBED: case TAG_FONT: case TAG_HEAD: case TAG_HR: case TAG_I: case TAG_IMG: case TAG_LI: case TAG_META:
+    case TAG_NOBR: case TAG_OL: case TAG_P: case TAG_PRE: case TAG_S: case TAG_SMALL: case TAG_SPAN: case TAG_STRIKE: case TAG_STRONG: case TAG_SUB:
+    case TAG_SUP: case TAG_TABLE: case TAG_TT: case TAG_U: case TAG_UL: return true;
+    default: return is_heading(tag);
+    }
+}
+
+void stack_end_foreign(struct reader *r)
+{
+    while (stack_top(r)->is_foreign && r->level_count > r->floor)
+        stack_cut(r, r->level_count - 1);
+}
+
+bool stack_takes(const struct reader *r, enum html_tag tag)
+{
+    if (tag == TAG_HEAD || (tag == TAG_FORM && r->open[TAG_FORM]))
+        return false;
+    return tag == TAG_TABLE || !is_table_part(tag) || r->open[TAG_TABLE];
+}
+
+/* Links do not nest. */
+static void close_anchor(struct reader *r)
+{
+    size_t at = find_open(r, TAG_A, 0);
+
+    if (at)
+        remove_one(r, at);
+}
+
 void stack_start(struct reader *r, enum html_tag tag)
 {
+    if (ends_foreign(tag))
+        stack_end_foreign(r);
     if (html_tag_flags(tag) & TAG_IS_CLOSES_P)
-        close_open(r, TAG_P, TAG_BUTTON);
+        close_open(r, TAG_P, TAG_P);
+    if (is_heading(tag) && is_heading(stack_top(r)->tag) && r->level_count > r->floor)
+        close_from(r, r->level_count - 1);
     switch (tag) {
-    case TAG_LI: close_open(r, TAG_LI, r->open[TAG_OL] ? TAG_OL : TAG_UL); break;
-    case TAG_OPTION: close_open(r, TAG_OPTION, TAG_SELECT); break;
+    case TAG_LI:
+    case TAG_BUTTON:
+    case TAG_OPTION: close_open(r, tag, tag); break;
     case TAG_DT:
-    case TAG_DD:
-        close_open(r, TAG_DT, TAG_DL);
-        close_open(r, TAG_DD, TAG_DL);
+    case TAG_DD: close_open(r, TAG_DT, TAG_DD); break;
+    case TAG_A:
+        if (r->open[TAG_A])
+            close_anchor(r);
         break;
-    case TAG_A: stack_close(r, TAG_A, STR("a")); break;
-    case TAG_TD:
-    case TAG_TH:
-        close_table_part(r, TAG_TD);
-        close_table_part(r, TAG_TH);
+    case TAG_TABLE:
+        if (is_row_part(stack_top(r)->tag))
+            close_table_part(r, TAG_TABLE);
         break;
-    case TAG_TR:
-    case TAG_TBODY:
-    case TAG_TFOOT:
-        close_table_part(r, TAG_TD);
-        close_table_part(r, TAG_TH);
-        close_table_part(r, TAG_TR);
-        break;
-    default: break;
+    default:
+        if (is_table_part(tag))
+            start_table_part(r, tag);
     }
 }
 
@@ -288,6 +440,6 @@ void stack_restyle_root(struct reader *r, const struct css_style *own)
 
     css_merge(&r->levels[0].own, own);
     r->levels[0].look = look_of(&look, own, TAG_BODY);
-    for (size_t i = 1; i < r->level_count && i <= REMOVE_MAX; i++)
-        r->levels[i].look = look_of(&r->levels[i - 1].look, &r->levels[i].own, r->levels[i].tag);
+    if (r->steps < STEPS_MAX)
+        restyle_from(r, 1);
 }

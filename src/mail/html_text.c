@@ -125,7 +125,7 @@ static void add_text(struct reader *r, struct sink *s, struct str raw, bool has_
 
 void text_add(struct reader *r, struct str raw, bool has_entities)
 {
-    const struct look *look = &stack_top(r)->look;
+    const struct look *look = stack_look(r, TAG_OTHER);
     unsigned why = look->mask | (r->in_mso ? HIDDEN_MSO : 0);
 
     if (look->is_silent)
