@@ -111,7 +111,7 @@ static void failed(struct ending *e, size_t i, struct spool_recipient *r, const 
 static struct outcome expired(const struct outcome *last)
 {
     static const enum reason tell[] = {REASON_DELIVERY_NO_RESPONSE, REASON_DELIVERY_BAD_CONNECTION, REASON_DELIVERY_DANE_FAILED,
-                                       REASON_DELIVERY_TLS_FAILED};
+                                       REASON_DELIVERY_STS_FAILED, REASON_DELIVERY_TLS_FAILED};
     enum reason reason = REASON_DELIVERY_EXPIRED;
     struct outcome o = *last;
 

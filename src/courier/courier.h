@@ -16,11 +16,13 @@
 #include "store/event_log.h"
 
 struct courier;
+struct sts;
 
 struct courier_parts { /* borrowed, must outlive the courier */
     struct settings_holder *settings;
     struct dns *dns;
     struct tls_client *tls;
+    struct sts *sts;
     struct spool *spool;
     struct event_log *log;
     const struct secrets *secrets; /* NULL: return addresses stay as they are */

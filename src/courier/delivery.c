@@ -189,7 +189,7 @@ static struct connection *open_hop(struct opening *o, char *host)
     one->client.stream.fd = -1;
     hop_text(o->hop, one->host, sizeof one->host);
     str_copy(host, HOST_TEXT_MAX, str_from(one->host));
-    bool is_open = security_choose(o->courier, o->policy, o->hop, o->requiretls, &o->security, o->why) && open_session(o, one);
+    bool is_open = security_choose(o->courier, o->policy, o->hop, o->requiretls, o->deadline_ms, &o->security, o->why) && open_session(o, one);
     security_clear(&o->security);
     if (is_open)
         return one;

@@ -111,6 +111,7 @@ static const char *advice(const struct dsn_recipient *r)
     case REASON_DELIVERY_EXPIRED:
         return "The recipient's server could not be reached for a long time. Try again later, or reach the recipient in another way.";
     case REASON_DELIVERY_DANE_FAILED:
+    case REASON_DELIVERY_STS_FAILED:
     case REASON_DELIVERY_TLS_FAILED:
         return "No server of the recipient's could be trusted with the message. Its postmaster can tell more; reach the recipient in another way.";
     default:

@@ -14,7 +14,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { CONNECTIONS_AT_FIRST = 5, MESSAGES_PER_CONNECTION = 100, MOST_CACHED = 8, BACK_OFF_MS = 30000, HOST_TEXT_MAX = 300, TLS_POLICY_MAX = 800 };
+enum { CONNECTIONS_AT_FIRST = 5, MESSAGES_PER_CONNECTION = 100, MOST_CACHED = 8, BACK_OFF_MS = 30000, HOST_TEXT_MAX = 300, TLS_POLICY_MAX = 1600 };
 enum { RECIPIENTS_AT_ONCE = 100, /* RFC 5321 §4.5.3.1.8: every server takes so many */
        GOOD_WORD_MS = 10000,     /* so long a delivery that went well speaks for a destination */
        SLOW_MS = 2000 };         /* an attempt that takes longer is in slow hands: another worker takes its place */

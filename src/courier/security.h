@@ -1,11 +1,12 @@
 /*
  * security.h: what TLS a next hop must show before mail goes to it, and why: the operator's word (`destination_tls`), or what the destination's
- * domain publishes (DANE: RFC 7672). Decided anew for each hop that is tried.
+ * domain publishes (DANE: RFC 7672, MTA-STS: RFC 8461). Decided anew for each hop that is tried.
  */
 #ifndef COURIER_SECURITY_H
 #define COURIER_SECURITY_H
 
 #include "courier/parts.h"
+#include "courier/sts.h"
 
 /* In the order of the choices of `destination_tls`. */
 enum tls_level {
@@ -44,11 +45,14 @@ struct security {
     bool is_proof;                /* a session under it shows that this is a server of the destination (RFC 8689 §4.2.1) */
     enum reason reason;           /* of the outcome where the hop does not show it */
     struct dane dane;
+    struct sts_finding sts;
+    bool is_trial;                /* a policy in testing mode: what is not met is noted only */
     char parent[260];             /* ".example.net", for SECURE */
-    char policy[700];             /* which policy holds, and why: for the log */
+    char policy[TLS_POLICY_MAX - 200];             /* which policy holds, and why: for the log */
 };
 /* False with WHY: this hop must not be used. security_clear() either way. HOP must outlive S. */
-bool security_choose(struct courier *c, const struct policy *p, const struct hop *hop, bool requiretls, struct security *s, struct outcome *why);
+bool security_choose(struct courier *c, const struct policy *p, const struct hop *hop, bool requiretls, int64_t deadline_ms, struct security *s,
+                     struct outcome *why);
 void security_clear(struct security *s);
 /* The session did not come about: what to say of it. */
 struct outcome security_failed(const struct security *s, const struct smtp_client *client, const char *host, bool requiretls);

@@ -189,6 +189,17 @@ const struct dns_answer *dns_wait_until(struct dns_question *q, int64_t deadline
     return answer;
 }
 
+bool dns_is_answered(const struct dns_question *q)
+{
+    if (!q || !q->entry)
+        return true;
+    const struct dns_entry *e = q->entry;
+    pthread_mutex_lock(&e->dns->lock);
+    bool is_answered = e->done || clock_mono_ms() >= e->asked_ms + e->dns->timeout_ms;
+    pthread_mutex_unlock(&e->dns->lock);
+    return is_answered;
+}
+
 void dns_done(struct dns_question **q)
 {
     if (!*q)

@@ -50,6 +50,8 @@ struct dns_question *dns_start(struct dns *d, struct str name, enum dns_type typ
 const struct dns_answer *dns_wait(struct dns_question *q);
 /* The same, but not past DEADLINE_MS (monotonic): DNS_FAILED then. */
 const struct dns_answer *dns_wait_until(struct dns_question *q, int64_t deadline_ms);
+/* Would dns_wait() return at once? */
+bool dns_is_answered(const struct dns_question *q);
 void dns_done(struct dns_question **q);
 
 #endif

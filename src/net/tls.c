@@ -240,7 +240,8 @@ static bool expect_names(SSL *ssl, const struct tls_demand *d)
     for (size_t i = 0; i < d->name_count; i++)
         if ((i ? SSL_add1_host(ssl, d->names[i]) : SSL_set1_host(ssl, d->names[i])) != 1)
             return false;
-    SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_SINGLE_LABEL_SUBDOMAINS);
+    unsigned flags = X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_SINGLE_LABEL_SUBDOMAINS;
+    SSL_set_hostflags(ssl, d->check == TLS_CHECK_DANE ? flags : flags | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     return d->name_count > 0;
 }
 
@@ -310,19 +311,13 @@ SSL *tls_client_session(struct tls_client *t, int fd, const struct tls_demand *d
         SSL_free(ssl);
         return NULL;
     }
-    SSL_set_verify(ssl, d->check == TLS_CHECK_NOTHING ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
+    SSL_set_verify(ssl, d->check > TLS_CHECK_ADVISORY ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
     SSL_set_connect_state(ssl);
     return ssl;
 }
 
-enum tls_trouble tls_client_trouble(const SSL *ssl, char *why, size_t size)
+static enum tls_trouble of_certificate(long result, char *why, size_t size)
 {
-    long result = ssl && SSL_get_verify_mode(ssl) != SSL_VERIFY_NONE ? SSL_get_verify_result(ssl) : X509_V_OK;
-
-    if (result == X509_V_OK) {
-        tls_error(why, size);
-        return TLS_TROUBLE_HANDSHAKE;
-    }
     snprintf(why, size, "certificate not good: %s", X509_verify_cert_error_string(result));
     ERR_clear_error();
     switch (result) {
@@ -335,6 +330,24 @@ enum tls_trouble tls_client_trouble(const SSL *ssl, char *why, size_t size)
     default:
         return TLS_TROUBLE_UNTRUSTED;
     }
+}
+
+enum tls_trouble tls_client_trouble(const SSL *ssl, char *why, size_t size)
+{
+    long result = ssl && SSL_get_verify_mode(ssl) != SSL_VERIFY_NONE ? SSL_get_verify_result(ssl) : X509_V_OK;
+
+    if (result != X509_V_OK)
+        return of_certificate(result, why, size);
+    tls_error(why, size);
+    return TLS_TROUBLE_HANDSHAKE;
+}
+
+enum tls_trouble tls_client_doubt(const SSL *ssl, const struct tls_demand *demand, char *why, size_t size)
+{
+    long result = demand->check == TLS_CHECK_NOTHING ? X509_V_OK : SSL_get_verify_result(ssl);
+
+    why[0] = '\0';
+    return result == X509_V_OK ? TLS_TROUBLE_NONE : of_certificate(result, why, size);
 }
 
 void tls_client_match(SSL *ssl, char *to, size_t size)

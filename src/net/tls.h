@@ -35,7 +35,8 @@ enum { TLS_NAMES_MAX = 4, TLS_TLSA_MAX = 32 };
 /* What a server must show before anything is said to it in TLS. All is borrowed for the handshake. */
 struct tls_demand {
     const char *name;                /* asked for by SNI; "" or an address: none is (RFC 6066 §3) */
-    enum { TLS_CHECK_NOTHING, TLS_CHECK_ROOTS, TLS_CHECK_DANE } check;
+    /* ROOTS: a chain to one of the roots, and a name among subjectAltName. ADVISORY: the same, but where it is not met the session goes on */
+    enum { TLS_CHECK_NOTHING, TLS_CHECK_ADVISORY, TLS_CHECK_ROOTS, TLS_CHECK_DANE } check;
     /* Whom the certificate may be for, one of: host names, ".example.net" for any name directly below, or one address alone. Unused with
      * CHECK_NOTHING. With CHECK_DANE they hold where usage 2 matches; usage 3 names the certificate itself (RFC 7672 §3.1.1). */
     const char *names[TLS_NAMES_MAX];
@@ -61,6 +62,8 @@ enum tls_trouble {
 };
 /* After a handshake that failed. The words go to WHY. Empties OpenSSL's queue. */
 enum tls_trouble tls_client_trouble(const SSL *ssl, char *why, size_t size);
+/* After one that went well: what was wrong with the certificate all the same, where it was looked at. */
+enum tls_trouble tls_client_doubt(const SSL *ssl, const struct tls_demand *demand, char *why, size_t size);
 /* After one that went well with CHECK_DANE: the record that matched, as tls_tlsa_describe(); "" otherwise. */
 void tls_client_match(SSL *ssl, char *to, size_t size);
 

@@ -20,6 +20,7 @@ struct relay {
     struct scan_pool *scan;
     struct event_log *log;
     struct spool *spool;
+    struct sts *sts;
     struct courier *courier;
     struct counters *counters;
     struct greylist *greylist;

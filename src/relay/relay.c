@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "courier/sts.h"
 #include "gate/list_watch.h"
 #include "relay/parts.h"
 #include "scan/sandbox.h"
@@ -155,6 +156,20 @@ static bool load_secrets(struct relay *r, const struct policy *p, struct buf *er
     return secrets_load(path, &r->secrets, error);
 }
 
+static bool open_sts(struct relay *r, const struct policy *p, struct buf *error)
+{
+    struct sts_options options = {
+        .dns = r->dns,
+        .roots = setting_text(p, SETTING_tls_roots),
+        .directory = setting_text(p, SETTING_state_directory),
+        .port = (uint16_t)setting_number(p, SETTING_mta_sts_port),
+        .timeout_ms = setting_number(p, SETTING_mta_sts_timeout),
+    };
+
+    r->sts = sts_new(&options, error);
+    return r->sts != NULL;
+}
+
 static bool open_parts(struct relay *r, struct relay_inbox *inbox, const struct policy *p, struct gate_runtime *runtime, struct buf *error)
 {
     r->settings = settings_holder_new(settings_ref(runtime->settings));
@@ -174,7 +189,9 @@ static bool open_parts(struct relay *r, struct relay_inbox *inbox, const struct 
     for (size_t i = 0; i < inbox->scan_count; i++)
         take_scan(r, inbox, inbox->scans[i].id, inbox->scans[i].fd);
     inbox->scan_count = 0;
-    struct courier_parts parts = {.settings = r->settings, .dns = r->dns, .tls = r->tls, .log = r->log, .signer = r->signer, .secrets = &r->secrets};
+    if (!open_sts(r, p, error))
+        return false;
+    struct courier_parts parts = {.settings = r->settings, .dns = r->dns, .tls = r->tls, .sts = r->sts, .log = r->log, .signer = r->signer, .secrets = &r->secrets};
     r->courier = courier_new(&parts, (unsigned)setting_number(p, SETTING_couriers));
     if (!r->courier)
         return false;
@@ -341,6 +358,8 @@ static void stop(struct relay *r)
         log_warning("%zu sessions were cut off", left);
     control_stop(&r->control);
     list_watch_stop(&r->watch);
+    if (r->sts)
+        sts_stop(r->sts);
     if (r->courier)
         courier_stop(r->courier, deadline_ms);
     if (r->spool)
@@ -353,6 +372,7 @@ static void stop(struct relay *r)
         waiter_free(&r->waiter);
     gate_free(&r->gate);
     courier_free(&r->courier);
+    sts_free(&r->sts);
     if (r->scan)
         scan_pool_free(&r->scan);
     dns_free(&r->dns);

@@ -178,14 +178,17 @@ static enum client_result no_tls(struct smtp_client *c, enum client_tls_trouble 
     return dead(c, CLIENT_TLS_FAILED);
 }
 
-static enum client_result handshake(struct smtp_client *c)
+static enum client_result handshake(struct smtp_client *c, const struct tls_demand *demand)
 {
     static const enum client_tls_trouble of[] = {[TLS_TROUBLE_HANDSHAKE] = CLIENT_TLS_HANDSHAKE, [TLS_TROUBLE_NAME] = CLIENT_TLS_NAME,
-                                                 [TLS_TROUBLE_EXPIRED] = CLIENT_TLS_EXPIRED, [TLS_TROUBLE_UNTRUSTED] = CLIENT_TLS_UNTRUSTED};
+                                                 [TLS_TROUBLE_EXPIRED] = CLIENT_TLS_EXPIRED, [TLS_TROUBLE_UNTRUSTED] = CLIENT_TLS_UNTRUSTED,
+                                                 [TLS_TROUBLE_NONE] = CLIENT_TLS_FINE};
     enum stream_state state = stream_handshake_wait(&c->stream, deadline(c, c->reply_ms));
 
-    if (state == STREAM_OK)
+    if (state == STREAM_OK) {
+        c->tls_trouble = of[tls_client_doubt(c->stream.ssl, demand, c->tls_why, sizeof c->tls_why)];
         return CLIENT_OK;
+    }
     if (state == STREAM_TIMEOUT)
         return no_tls(c, CLIENT_TLS_HANDSHAKE, "the handshake took too long");
     enum tls_trouble trouble = tls_client_trouble(c->stream.ssl, c->tls_why, sizeof c->tls_why);
@@ -206,7 +209,7 @@ static enum client_result start_tls(struct smtp_client *c, const struct smtp_cli
     if (!ssl)
         return no_tls(c, CLIENT_TLS_HANDSHAKE, "no TLS session could be made");
     stream_start_tls(&c->stream, ssl);
-    result = handshake(c);
+    result = handshake(c, &o->demand);
     if (result != CLIENT_OK)
         return result;
     c->used_tls = true;
@@ -228,6 +231,7 @@ enum client_result smtp_client_open(struct smtp_client *c, int fd, const struct 
         return result;
     if (c->caps.starttls)
         return start_tls(c, o);
+    c->tls_trouble = CLIENT_TLS_NOT_OFFERED;
     return o->tls == CLIENT_TLS_MUST ? no_tls(c, CLIENT_TLS_NOT_OFFERED, "it does not offer STARTTLS") : CLIENT_OK;
 }
 

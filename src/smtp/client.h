@@ -45,7 +45,7 @@ struct smtp_client {
     bool used_tls;
     char tls[128];             /* tls_describe(), "" in plaintext */
     char tls_match[64];        /* tls_client_match() */
-    enum client_tls_trouble tls_trouble; /* of the last opening */
+    enum client_tls_trouble tls_trouble; /* of the last opening; with CHECK_ADVISORY also where the session goes on */
     char tls_why[200];         /* and in words */
     unsigned messages;         /* sent over this connection */
     int64_t reply_ms;          /* time-outs, set by the owner after init */

@@ -82,7 +82,7 @@ def world(tmp_path_factory):
 
 def settings_for(world, **more):
     return {"submission_networks": ["127.0.0.0/8"], "submission_require_tls": False, "resolver": ["127.0.0.1:%d" % world.dns.resolver],
-            "dns_zone_file": "", **more}
+            "dns_zone_file": "", "mta_sts": False, **more}
 
 
 @pytest.fixture(scope="module")
