@@ -131,7 +131,7 @@ static void run_item(struct waiter *w, struct waiter_item *item, enum wake why)
 {
     unsigned busy = atomic_fetch_add(&w->busy, 1) + 1;
 
-    if (busy == atomic_load(&w->started) && busy < w->most)
+    if (busy >= atomic_load(&w->started) && busy < w->most) /* more: another thread runs already and is only not counted yet */
         start_worker(w); /* somebody must be left who listens */
     item->run(item, why);
     atomic_fetch_sub(&w->busy, 1);

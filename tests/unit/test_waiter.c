@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-enum { PAIRS = 200, ROUNDS = 50, PATIENCE_MS = 30000 };
+enum { PAIRS = 200, ROUNDS = 50, PATIENCE_MS = 30000, BLOCKERS = 24 };
 
 struct echo {
     struct waiter_item item;
@@ -197,12 +197,63 @@ static void drain_tells_everybody_once(void **state)
     waiter_free(&w);
 }
 
+/* An item whose run does not end before that of all others has begun. */
+struct blocker {
+    struct waiter_item item;
+    int fd;
+    atomic_int *begun;
+};
+
+static void block(struct waiter_item *item, enum wake why)
+{
+    struct blocker *b = container_of(item, struct blocker, item);
+    int64_t until_ms = clock_mono_ms() + PATIENCE_MS;
+
+    (void)why;
+    atomic_fetch_add(b->begun, 1);
+    while (atomic_load(b->begun) < BLOCKERS && clock_mono_ms() < until_ms)
+        poll(NULL, 0, 1);
+    waiter_remove(item);
+}
+
+/* Workers that start at the same moment must not each take the other for the one who listens. */
+static void somebody_always_listens(void **state)
+{
+    (void)state;
+    for (int round = 0; round < ROUNDS; round++) {
+        struct waiter *w = waiter_new(BLOCKERS + 1, "test");
+        struct blocker list[BLOCKERS];
+        atomic_int begun = 0;
+        int peer[BLOCKERS], pair[2];
+        for (int i = 0; i < BLOCKERS; i++) {
+            assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+            list[i] = (struct blocker){.fd = pair[0], .begun = &begun};
+            peer[i] = pair[1];
+            assert_int_equal(send(peer[i], "x", 1, MSG_NOSIGNAL), 1);
+            assert_true(waiter_add(w, &list[i].item, list[i].fd, block));
+        }
+        for (int i = 0; i < BLOCKERS; i++)
+            waiter_arm(&list[i].item, POLLIN, INT64_MAX);
+        int64_t until_ms = clock_mono_ms() + PATIENCE_MS;
+        while (waiter_count(w) && clock_mono_ms() < until_ms)
+            poll(NULL, 0, 1);
+        assert_int_equal(atomic_load(&begun), BLOCKERS);
+        assert_int_equal(waiter_drain(w, clock_mono_ms() + PATIENCE_MS), 0);
+        for (int i = 0; i < BLOCKERS; i++) {
+            close(list[i].fd);
+            close(peer[i]);
+        }
+        waiter_free(&w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ready_items_run_once_each),  cmocka_unit_test(deadlines_come_without_readiness),
         cmocka_unit_test(deadlines_race_with_readiness), cmocka_unit_test(an_earlier_deadline_is_seen),
         cmocka_unit_test(the_turned_clock_is_followed), cmocka_unit_test(drain_tells_everybody_once),
+        cmocka_unit_test(somebody_always_listens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
