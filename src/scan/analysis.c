@@ -113,7 +113,8 @@ void analyze(struct analyzer *tools, struct str message, const struct scan_limit
         .tools = tools, .arena = &tools->arena, .limits = limits, .report = out,
         .decoded_left = (size_t)limits->decoded_bytes, .links_left = limits->links,
         .files = {.unpacked_bytes = limits->unpacked_bytes, .entries = limits->archive_entries, .ratio = limits->archive_ratio,
-                  .levels = (uint8_t)limits->archive_levels, .urls = limits->links},
+                  .levels = (uint8_t)limits->archive_levels, .urls = limits->links, .images = limits->pictures,
+                  .pixels = limits->pixels},
     };
     analyze_tree(&a, message);
     read_signatures(&a, message);

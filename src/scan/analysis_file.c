@@ -45,8 +45,12 @@ static void read_entries(struct analysis *a, struct place at, const struct file_
         note_entry(a, at, e);
         read_entry_content(a, inside, e);
     }
-    for (const struct file_url *u = f->urls; u; u = u->next)
-        analyze_link(a, inside, u->from, LINK_OTHER, u->url, str_n(NULL, 0), false);
+    for (const struct file_url *u = f->urls; u; u = u->next) {
+        if (str_is(str_from(u->from), "qr")) /* a text, in which links may be */
+            analyze_links(a, inside, u->from, u->url);
+        else
+            analyze_link(a, inside, u->from, LINK_OTHER, u->url, str_n(NULL, 0), false);
+    }
     a->links_cut |= f->urls_dropped > 0;
 }
 

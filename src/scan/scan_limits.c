@@ -9,6 +9,8 @@ struct scan_limits scan_limits_of(const struct policy *system)
         .parts = (uint32_t)setting_number(system, SETTING_scan_max_parts),
         .depth = (uint32_t)setting_number(system, SETTING_scan_max_depth),
         .links = (uint32_t)setting_number(system, SETTING_scan_max_links),
+        .pictures = (uint32_t)setting_number(system, SETTING_scan_max_pictures),
+        .pixels = (uint64_t)setting_number(system, SETTING_scan_max_pixels),
         .archive_entries = (uint32_t)setting_number(system, SETTING_scan_max_archive_entries),
         .archive_ratio = (uint32_t)setting_number(system, SETTING_scan_max_archive_ratio),
         .archive_levels = (uint32_t)setting_number(system, SETTING_scan_max_archive_levels),

@@ -7,12 +7,14 @@
 struct scan_limits {
     uint64_t decoded_bytes;    /* of all parts together */
     uint64_t unpacked_bytes;   /* out of all archives together */
+    uint64_t pixels;           /* of all pictures together that are decoded */
     uint32_t parts;            /* that are read; more are counted */
     uint32_t depth;            /* of parts in parts */
     uint32_t archive_entries;
     uint32_t archive_ratio;    /* unpacked to packed */
     uint32_t archive_levels;   /* archives in archives */
     uint32_t links;
+    uint32_t pictures;         /* in which a QR code is looked for */
     uint32_t wants_detail;     /* 1: texts too, for people who look (`postern inspect`) */
 };
 

@@ -10,7 +10,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const struct scan_limits limits = {.decoded_bytes = 4 << 20, .unpacked_bytes = 1 << 20, .parts = 50, .depth = 8,
-                                          .archive_entries = 50, .archive_ratio = 100, .archive_levels = 3, .links = 500, .wants_detail = 1};
+                                          .archive_entries = 50, .archive_ratio = 100, .archive_levels = 3, .links = 500, .pictures = 4, .pixels = 1 << 20, .wants_detail = 1};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

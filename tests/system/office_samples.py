@@ -204,10 +204,10 @@ def docx_dde():
     return zipped([("[Content_Types].xml", TYPES % ""), ("word/document.xml", "<?xml version='1.0'?><w:document>%s</w:document>" % runs)])
 
 
-def msg():
-    text = "prop\0".encode("utf-16-le")[:0] + "hello".encode("utf-16-le")
+def msg(content=PROGRAM):
+    text = "hello".encode("utf-16-le")
     attachment = storage(("__substg1.0_3704001F", "RUN~1.EXE".encode("utf-16-le")), ("__substg1.0_3707001F", "run me.exe".encode("utf-16-le")),
-                         ("__substg1.0_37010102", PROGRAM))
+                         ("__substg1.0_37010102", content))
     return compound(storage(("__properties_version1.0", bytes(64)), ("__substg1.0_1000001F", text), ("__attach_version1.0_#00000000", attachment)))
 
 

@@ -13,10 +13,14 @@ TOP = ("Date: Tue, 24 Nov 2026 14:11:00 +0000\r\nFrom: <carol@example.test>\r\nT
        "Content-Disposition: attachment; filename=\"%s\"\r\n\r\n")
 
 
-def files_of(content, name="file.bin", settings=()):
+def report_of(content, name="file.bin"):
     message = (TOP % (name, name)).encode() + base64.encodebytes(content).replace(b"\n", b"\r\n")
     done = subprocess.run([pt.binary(), "inspect", "-", "--json"], input=message, stdout=subprocess.PIPE, check=True, timeout=60)
-    return json.loads(done.stdout)["files"]
+    return json.loads(done.stdout)
+
+
+def files_of(content, name="file.bin"):
+    return report_of(content, name)["files"]
 
 
 def names(files):

@@ -62,9 +62,10 @@ enum file_fact {
     FACT_SCRIPT = 1 << 20,              /* script in HTML, SVG or XML */
     FACT_HEADER_ENCRYPTED = 1 << 21,    /* not even the names can be seen */
     FACT_XLM_MACRO = 1 << 22,           /* Excel 4.0 macro sheet */
-    FACT_HTML_SMUGGLING = 1 << 23       /* script that builds a file */
+    FACT_HTML_SMUGGLING = 1 << 23,      /* script that builds a file */
+    FACT_PICTURE_UNSEEN = 1 << 24       /* pictures that were not looked at for a QR code: too large, too many, or of a kind that is not read */
 };
-enum { FILE_FACT_COUNT = 24, FILE_PATH_MAX = 1024, FILE_URL_MAX = 2048, FILE_DETAIL_MAX = 1000 };
+enum { FILE_FACT_COUNT = 25, FILE_PATH_MAX = 1024, FILE_URL_MAX = 2048, FILE_DETAIL_MAX = 1000 };
 const char *file_fact_name(unsigned one_fact); /* "encrypted"; "" for what is not exactly one of them */
 
 struct file_entry {       /* one thing inside, at any depth */
@@ -111,6 +112,7 @@ struct file_report {
 struct file_context;
 struct file_context *file_context_new(void) __attribute__((warn_unused_result));
 void file_context_free(struct file_context **c);
+bool file_context_has_qr(const struct file_context *c);
 
 /* BYTES and NAME must live as long as the report is used. OUT is set whole. An arena at its ceiling shows as FACT_BOMB. */
 void file_read(struct file_context *c, struct arena *arena, struct str bytes, struct str name, struct file_budget *budget, struct file_report *out);

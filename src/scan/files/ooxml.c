@@ -225,6 +225,16 @@ static bool belongs(const struct zip_item *item, struct str content)
     return (type == FILE_JPEG || type == FILE_PNG || type == FILE_GIF || type == FILE_FONT) && file_name_fits(item->name, type) && !zip_is_at_end(content);
 }
 
+/* One that needs no entry may hold a code all the same. */
+static void look_at_picture(struct document *d, const struct zip_item *item, struct str content)
+{
+    struct thing picture = {.bytes = content, .name = item->name, .type = file_type_by_magic(content), .level = (uint8_t)(d->t->level + 1)};
+
+    if (picture.type == FILE_PNG || picture.type == FILE_JPEG || picture.type == FILE_GIF)
+        image_look(d->r, &picture);
+    d->t->facts |= picture.facts;
+}
+
 static bool is_markup_name(struct str name)
 {
     return str_ends_case(name, STR(".xml")) || str_ends_case(name, STR(".rels")) || str_ends_case(name, STR(".vml"));
@@ -254,6 +264,8 @@ void ooxml_look(struct reading *r, struct thing *t, const struct zip *z)
         unpack_fact(t, end);
         if (is_markup_name(item->name))
             read_part(&d, item->name, content);
+        else
+            look_at_picture(&d, item, content);
         if (!belongs(item, content) && end == UNPACK_DONE)
             zip_item_read(r, t, item);
     }

@@ -10,11 +10,12 @@
 
 enum { DEPTH_MAX = 64, STREAMS_MAX = 1 << 16, NAMES_MAX = 256, NAME_LEN_MAX = 32, NUMBERS_LEN = 24, STREAMS_READ = 3 /* times the file */, STRING_MAX = 8192, FILE_NAME_LEN = 1024 };
 
-enum key { KEY_OTHER, KEY_URI, KEY_FILE, KEY_EF, KEY_FILTER, KEY_LENGTH, KEY_OPEN, KEY_PREDICTOR, KEY_COLUMNS, KEY_COLOURS, KEY_BITS, KEY_N, KEY_FIRST };
+enum key { KEY_OTHER, KEY_URI, KEY_FILE, KEY_EF, KEY_FILTER, KEY_LENGTH, KEY_OPEN, KEY_PREDICTOR, KEY_COLUMNS, KEY_COLOURS, KEY_BITS, KEY_WIDTH, KEY_HEIGHT,
+           KEY_N, KEY_FIRST };
 
 static const struct { const char *name; enum key key; } keys[] = {
     {"URI", KEY_URI}, {"F", KEY_FILE}, {"UF", KEY_FILE}, {"EF", KEY_EF}, {"Filter", KEY_FILTER}, {"Length", KEY_LENGTH}, {"OpenAction", KEY_OPEN},
-    {"Predictor", KEY_PREDICTOR}, {"Columns", KEY_COLUMNS}, {"Colors", KEY_COLOURS}, {"BitsPerComponent", KEY_BITS}, {"N", KEY_N}, {"First", KEY_FIRST}};
+    {"Predictor", KEY_PREDICTOR}, {"Columns", KEY_COLUMNS}, {"Colors", KEY_COLOURS}, {"BitsPerComponent", KEY_BITS}, {"Width", KEY_WIDTH}, {"Height", KEY_HEIGHT}, {"N", KEY_N}, {"First", KEY_FIRST}};
 
 static const struct { const char *name; unsigned fact; bool is_sure; /* also in the middle of a stream's data */ } telling[] = {
     {"JavaScript", FACT_PDF_JAVASCRIPT, true}, {"JS", FACT_PDF_JAVASCRIPT, false}, {"Launch", FACT_PDF_LAUNCH, true},
@@ -183,6 +184,12 @@ static void number_seen(struct pdf *x, struct str text)
     case KEY_BITS:
         x->stream.bits = (uint32_t)n;
         break;
+    case KEY_WIDTH:
+        x->stream.width = (uint32_t)n;
+        break;
+    case KEY_HEIGHT:
+        x->stream.height = (uint32_t)n;
+        break;
     default:
         break;
     }
@@ -350,7 +357,8 @@ static void read_file(struct pdf *x, const struct stream *stream, struct str nam
     entry_fact(x->r, x->t, entry, facts);
 }
 
-static void read_files(struct pdf *x)
+/* Files first: they tell more, and pictures are looked at as long as their budget lasts. */
+static void read_files(struct pdf *x, bool pictures)
 {
     struct buf content = unpack_buf();
     struct str name;
@@ -358,8 +366,13 @@ static void read_files(struct pdf *x)
     for (size_t at = 0; at + sizeof(struct stream) <= x->streams.len; at += sizeof(struct stream)) {
         struct stream one;
         memcpy(&one, x->streams.at + at, sizeof one);
-        if (is_file(x, &one, &name))
+        bool is_picture = one.how.width && one.how.height;
+        if (pictures && is_picture && one.how.data.len <= x->may_read) {
+            x->may_read -= one.how.data.len;
+            pdf_image_look(x->r, x->t, &one.how);
+        } else if (!pictures && is_file(x, &one, &name)) {
             read_file(x, &one, name, &content);
+        }
     }
     buf_free(&content);
 }
@@ -389,7 +402,9 @@ void pdf_look(struct reading *r, struct thing *t)
     }
     look_for_names(x, t->bytes);
     read_tokens(x);
-    read_files(x);
+    read_files(x, false);
+    if (!(t->facts & FACT_ENCRYPTED))
+        read_files(x, true);
     buf_free(&x->streams);
     /* streams of an encrypted file cannot be inflated; that is no damage */
     t->facts |= t->facts & FACT_ENCRYPTED ? x->failed & ~(unsigned)FACT_DAMAGED : x->failed;

@@ -28,7 +28,7 @@ struct str pdf_name(struct str written, char *to, size_t size);
 struct str pdf_string(struct arena *arena, const struct pdf_token *string, size_t most);
 
 enum { PDF_FILTERS_MAX = 4 };
-enum pdf_filter { PDF_FLATE = 1, PDF_HEX, PDF_85, PDF_LZW, PDF_RUNS, PDF_OTHER_FILTER };
+enum pdf_filter { PDF_FLATE = 1, PDF_HEX, PDF_85, PDF_LZW, PDF_RUNS, PDF_JPEG /* left as it is, and the last one */, PDF_OTHER_FILTER };
 enum pdf_filter pdf_filter_by_name(struct str name);
 
 struct pdf_stream {
@@ -36,8 +36,11 @@ struct pdf_stream {
     uint8_t filters[PDF_FILTERS_MAX];
     unsigned filter_count; /* may say more than there are: then it is not read */
     uint32_t predictor, columns, colours, bits;
+    uint32_t width, height; /* of a picture; 0 else */
 };
 /* DATA through its filters, into OUT; paid for. What came before a damage or a ceiling is in OUT. */
 enum unpack_end pdf_unpack(struct reading *r, const struct pdf_stream *s, struct buf *out);
+/* A picture that lies in the stream: facts of T. */
+void pdf_image_look(struct reading *r, struct thing *t, const struct pdf_stream *s);
 
 #endif

@@ -9,7 +9,7 @@ enum pdf_filter pdf_filter_by_name(struct str name)
 {
     static const struct { const char *name, *short_name; enum pdf_filter filter; } filters[] = {
         {"FlateDecode", "Fl", PDF_FLATE}, {"ASCIIHexDecode", "AHx", PDF_HEX}, {"ASCII85Decode", "A85", PDF_85},
-        {"LZWDecode", "LZW", PDF_LZW},    {"RunLengthDecode", "RL", PDF_RUNS}};
+        {"LZWDecode", "LZW", PDF_LZW},    {"RunLengthDecode", "RL", PDF_RUNS}, {"DCTDecode", "DCT", PDF_JPEG}};
 
     for (size_t i = 0; i < sizeof filters / sizeof *filters; i++)
         if (str_is(name, filters[i].name) || str_is(name, filters[i].short_name))
@@ -219,6 +219,11 @@ enum unpack_end pdf_unpack(struct reading *r, const struct pdf_stream *s, struct
     }
     for (unsigned i = 0; i < s->filter_count && end == UNPACK_DONE; i++) {
         struct str in = i ? buf_str(&before) : s->data;
+        if (s->filters[i] == PDF_JPEG) {
+            buf_clear(out);
+            end = put(r, out, in.at, in.len) ? UNPACK_DONE : UNPACK_BOMB;
+            break;
+        }
         end = one_filter(r, s->filters[i], in, out);
         if (i + 1 < s->filter_count && end == UNPACK_DONE) { /* what came out goes in again */
             struct buf swap = before;

@@ -86,6 +86,9 @@ static void look_by_type(struct reading *r, struct thing *t)
     case FILE_RTF:
         rtf_look(r, t);
         break;
+    case FILE_PNG: case FILE_JPEG: case FILE_GIF:
+        image_look(r, t);
+        break;
     case FILE_TNEF:
         tnef_look(r, t);
         break;

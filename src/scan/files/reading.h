@@ -12,6 +12,7 @@
 #include <openssl/evp.h>
 #include <zlib.h>
 
+struct qr;
 struct file_context {
     EVP_MD *sha256;
     EVP_MD_CTX *digest;
@@ -19,6 +20,7 @@ struct file_context {
     z_stream deflated;      /* a raw and a zlib inflater, made once: 40 KB each */
     z_stream wrapped;
     bool has_deflated, has_wrapped;
+    struct qr *qr;          /* NULL: none at hand */
 };
 
 enum { URLS_SEEN = 256 };
@@ -94,6 +96,7 @@ void ole_look(struct reading *r, struct thing *t);
 void pdf_look(struct reading *r, struct thing *t);
 void rtf_look(struct reading *r, struct thing *t);
 void tnef_look(struct reading *r, struct thing *t);
+void image_look(struct reading *r, struct thing *t);
 void archive_look(struct reading *r, struct thing *t);
 
 /* Of magic.c's helpers: which kind of zip or OLE file this is. */

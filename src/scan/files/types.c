@@ -28,9 +28,10 @@ static const struct { const char *name; unsigned is; } types[FILE_TYPE_COUNT] = 
 };
 
 static const char *const facts[FILE_FACT_COUNT] = {
-    "encrypted",     "macro",        "auto-macro",  "pdf-javascript",   "pdf-launch",      "pdf-embedded-file", "pdf-open-action", "external-template",
+    "encrypted",     "macro",        "auto-macro",  "pdf-javascript",   "pdf-launch",      "pdf-embedded", "pdf-open-action", "external-template",
     "ole-object",    "dde",          "damaged",     "bomb",             "too-deep",        "too-many",          "type-differs",    "double-extension",
-    "name-trick",    "prepended",    "qr-code",     "conflicting-entries", "script",       "header-encrypted",  "xlm-macro",       "html-smuggling",
+    "name-trick",    "prepended",    "qr",     "conflicting-entries", "script",       "header-encrypted",  "xlm-macro",       "html-smuggling",
+    "picture-unseen",
 };
 
 const char *file_type_name(enum file_type t)

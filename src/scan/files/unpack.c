@@ -1,6 +1,8 @@
 /* unpack.c: inflating within the budget, and the context that is made before the sandbox; see reading.h. */
 #include "scan/files/reading.h"
 
+#include "scan/files/qr.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +24,7 @@ struct file_context *file_context_new(void)
         file_context_free(&c);
         return NULL;
     }
+    c->qr = qr_new();
     return c;
 }
 
@@ -32,6 +35,7 @@ void file_context_free(struct file_context **context)
     *context = NULL;
     if (!c)
         return;
+    qr_free(&c->qr);
     if (c->has_deflated)
         inflateEnd(&c->deflated);
     if (c->has_wrapped)
@@ -41,6 +45,11 @@ void file_context_free(struct file_context **context)
     EVP_MD_CTX_free(c->digest);
     EVP_MD_free(c->sha256);
     free(c);
+}
+
+bool file_context_has_qr(const struct file_context *c)
+{
+    return c->qr != NULL;
 }
 
 size_t unpack_room(const struct reading *r)
