@@ -39,6 +39,7 @@ static const struct option options[] = {
     {"--json", offsetof(struct command_line, json), OPTION_FLAG},
     {"--dry-run", offsetof(struct command_line, dry_run), OPTION_FLAG},
     {"--no-samples", offsetof(struct command_line, no_samples), OPTION_FLAG},
+    {"--sender", offsetof(struct command_line, sender), OPTION_FLAG},
     {"--once", offsetof(struct command_line, once), OPTION_FLAG},
 };
 

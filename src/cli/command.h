@@ -18,7 +18,7 @@ struct command_line {
     const char *control;             /* --control; NULL: from the configuration */
     const char *reason, *domain, *directory, *selector, *type;
     long limit;                      /* --limit; 0: not given */
-    bool json, dry_run, no_samples, once;
+    bool json, dry_run, no_samples, once, sender;
 };
 
 /* One per row of commands.def. Returns a sysexits code. */

@@ -38,6 +38,7 @@ static const struct behaviour {
     {"full", false, "452 4.2.2 Mailbox full, try again later", "mailbox full, for now"},
     {"overquota", false, "552 5.2.2 Mailbox full", "mailbox full, for good"},
     {"gone", false, "550 5.1.1 No such user here", "unknown address"},
+    {"nobody-", false, "550 5.1.1 No such user here", "likewise: what a gateway asks for to see whether any address is taken"},
     {"defer-once", false, "451 4.3.0 Not now", "deferred the first time, then accepted"},
     {"late-reject", true, "550 5.7.1 Message refused", "refused after the message"},
     {"late-defer", true, "451 4.3.0 Cannot take it now", "deferred after the message"},

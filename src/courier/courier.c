@@ -504,6 +504,11 @@ static void free_remembered(struct hash_node *node, void *arg)
     free(container_of(node, struct destination, node));
 }
 
+void courier_trace(struct courier *c, struct smtp_trace trace)
+{
+    c->trace = trace;
+}
+
 void courier_free(struct courier **pc)
 {
     struct courier *c = *pc;

@@ -36,6 +36,8 @@ bool courier_start(struct courier *c, struct spool *spool); /* loads what is que
  * seconds. Nothing is lost, all is in the spool. */
 void courier_stop(struct courier *c, int64_t deadline_ms);
 void courier_free(struct courier **c);
+/* Before anything is opened: TRACE hears all dialogues. */
+void courier_trace(struct courier *c, struct smtp_trace trace);
 /* In-memory hand-off from whoever writes the spool; never blocks. ARG is the courier. */
 void courier_accept(void *arg, struct spool_message *m);
 void courier_clock_turned(struct courier *c); /* looks at all due times again */

@@ -150,6 +150,7 @@ static bool open_session(struct opening *o, struct connection *one)
         .final_reply_ms = setting_number(system, SETTING_final_reply_timeout),
         .until_ms = o->deadline_ms,
         .demand = o->security.demand,
+        .trace = o->courier->trace,
     };
 
     options.tls = o->security.tls == SECURITY_NONE ? CLIENT_TLS_NONE : o->security.tls == SECURITY_MUST ? CLIENT_TLS_MUST : CLIENT_TLS_MAY;
@@ -216,34 +217,43 @@ static struct outcome of_resolve(enum resolve_result result, struct str domain)
     }
 }
 
+struct connection *connection_open_among(struct courier *c, const struct settings *settings, const struct policy *p, const struct hop *hops, size_t count,
+                                         size_t *at, bool requiretls, int64_t deadline_ms, unsigned worker, char *host, struct outcome *why)
+{
+    struct connection *one = NULL;
+    struct outcome last;
+    struct opening o = {.courier = c, .settings = settings, .policy = p, .requiretls = requiretls, .deadline_ms = deadline_ms, .worker = worker,
+                        .why = &last, .next = true};
+    bool is_open_question = false;
+
+    *why = outcome_local(OUTCOME_DEFERRED, REASON_DELIVERY_DELAYED, "%s",
+                         atomic_load(&c->cut) ? "the gateway was stopped" : "there was no time left to ask its hosts");
+    for (; *at < count && !one && o.next && clock_mono_ms() < deadline_ms && !atomic_load(&c->cut); ++*at) {
+        o.hop = &hops[*at];
+        one = open_hop(&o, host);
+        if (!one && !(is_open_question && o.next && last.kind == OUTCOME_FAILED)) /* a hop that may do better later outweighs one that cannot */
+            *why = last;
+        is_open_question = is_open_question || (!one && last.kind == OUTCOME_DEFERRED);
+    }
+    return one;
+}
+
 struct connection *connection_open(struct courier *c, const struct settings *settings, const struct policy *p, struct str domain, bool requiretls,
                                    int64_t deadline_ms, unsigned worker, char *host, struct outcome *why)
 {
     struct hop *hops = calloc(HOPS_MAX, sizeof *hops);
     struct connection *one = NULL;
-    struct outcome last;
-    struct opening o = {.courier = c, .settings = settings, .policy = p, .requiretls = requiretls, .deadline_ms = deadline_ms, .worker = worker,
-                        .why = &last};
-    bool next = true, is_open_question = false;
-    size_t count;
+    size_t count, at = 0;
 
     host[0] = '\0';
     *why = outcome_local(OUTCOME_DEFERRED, REASON_DELIVERY_DELAYED, "out of memory");
     if (!hops)
         return NULL;
     enum resolve_result result = route_resolve(c->parts.dns, settings, domain, hops, &count);
-    if (result != RESOLVE_OK)
+    if (result == RESOLVE_OK)
+        one = connection_open_among(c, settings, p, hops, count, &at, requiretls, deadline_ms, worker, host, why);
+    else
         *why = of_resolve(result, domain);
-    else if (atomic_load(&c->cut))
-        *why = outcome_local(OUTCOME_DEFERRED, REASON_DELIVERY_DELAYED, "the gateway was stopped");
-    for (size_t i = 0; result == RESOLVE_OK && i < count && !one && next && clock_mono_ms() < deadline_ms && !atomic_load(&c->cut); i++) {
-        o.hop = &hops[i];
-        one = open_hop(&o, host);
-        next = o.next;
-        if (!one && !(is_open_question && next && last.kind == OUTCOME_FAILED)) /* a hop that may do better later outweighs one that cannot */
-            *why = last;
-        is_open_question = is_open_question || (!one && last.kind == OUTCOME_DEFERRED);
-    }
     free(hops);
     return one;
 }

@@ -60,6 +60,7 @@ struct destination {
 
 struct courier {
     struct courier_parts parts;
+    struct smtp_trace trace;   /* hears all that is said; for commands that show a dialogue */
     unsigned most_workers;     /* room in the arrays below */
     unsigned usual_workers;    /* so many deliveries at once, besides those in slow hands */
     pthread_t *workers, clock; /* workers: guarded like what follows */
@@ -119,6 +120,10 @@ bool connection_may_be_kept(const struct connection *one); /* it has not carried
 /* Opens a connection to DOMAIN's first hop that answers; on failure WHY tells. HOST (HOST_TEXT_MAX) gets the hop tried last. */
 struct connection *connection_open(struct courier *c, const struct settings *settings, const struct policy *p, struct str domain, bool requiretls,
                                    int64_t deadline_ms, unsigned worker, char *host, struct outcome *why);
+
+/* The same among COUNT hops that are known, from *AT on, which ends behind the one that was opened. */
+struct connection *connection_open_among(struct courier *c, const struct settings *settings, const struct policy *p, const struct hop *hops, size_t count,
+                                         size_t *at, bool requiretls, int64_t deadline_ms, unsigned worker, char *host, struct outcome *why);
 
 /* retire.c. Drop closes at once; retire says QUIT first and leaves the rest to the clock. Neither waits. The lock is not held. */
 void connection_drop(struct connection **c);

@@ -2,6 +2,7 @@
  * cmd_rcpt.c: RCPT TO, the last cheap place to say no. What was found at connect, HELO and MAIL is answered here, so that every
  * refused attempt is logged under a recipient.
  */
+#include "gate/callout.h"
 #include "gate/cut_through.h"
 #include "gate/lookup.h"
 #include "gate/session.h"
@@ -144,7 +145,14 @@ static struct verdict judge(struct session *s, struct recipient *r, struct findi
     v = verdict_decide(found, p, r->allowed, r->role);
     if (v.action >= ACTION_REFUSE)
         return v;
-    f = cut_through_rcpt(s, r); /* the dearest question comes last */
+    f = callout_sender(s, r);
+    findings_add(found, &f);
+    v = verdict_decide(found, p, r->allowed, r->role);
+    if (v.action >= ACTION_REFUSE)
+        return v;
+    f = cut_through_rcpt(s, r); /* the dearest questions come last */
+    findings_add(found, &f);
+    f = callout_recipient(s, r);
     findings_add(found, &f);
     return verdict_decide(found, p, r->allowed, r->role);
 }

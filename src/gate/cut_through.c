@@ -19,7 +19,7 @@ struct cut_through {
 };
 
 /* A worker that waits for a destination serves nobody meanwhile: half of them are left to the others, whatever destinations do. */
-static bool begin_wait(struct session *s)
+bool destination_wait_begin(struct session *s)
 {
     unsigned most = waiter_most(s->gate->parts.waiter) / 2;
 
@@ -29,7 +29,7 @@ static bool begin_wait(struct session *s)
     return false;
 }
 
-static void end_wait(struct session *s)
+void destination_wait_end(struct session *s)
 {
     atomic_fetch_sub(&s->gate->waiting, 1);
 }
@@ -112,12 +112,12 @@ struct finding cut_through_rcpt(struct session *s, const struct recipient *r)
 {
     if (!r->domain || !setting_flag(&r->domain->policy, SETTING_cut_through))
         return finding_none();
-    if (!begin_wait(s)) {
+    if (!destination_wait_begin(s)) {
         cut_through_free(&s->tx->cut); /* queued as usual */
         return finding_none();
     }
     struct finding f = ask(s, r);
-    end_wait(s);
+    destination_wait_end(s);
     return f;
 }
 
@@ -140,10 +140,10 @@ enum cut_through_result cut_through_body(struct session *s, const struct blob *h
 {
     struct cut_through *c = s->tx->cut;
 
-    if (!c || !c->client || c->accepted != s->tx->count || s->tx->mail.body == BODY_BINARYMIME || !begin_wait(s))
+    if (!c || !c->client || c->accepted != s->tx->count || s->tx->mail.body == BODY_BINARYMIME || !destination_wait_begin(s))
         return CUT_NOT_USED;
     enum cut_through_result result = send_body(c, header, s->tx->body, finding);
-    end_wait(s);
+    destination_wait_end(s);
     return result;
 }
 

@@ -28,4 +28,8 @@ enum cut_through_result cut_through_body(struct session *s, const struct blob *h
 void cut_through_log(struct session *s);
 void cut_through_free(struct cut_through **c);
 
+/* Before this session's worker waits for a server elsewhere: false when half of the workers do already. After true: end. */
+bool destination_wait_begin(struct session *s) __attribute__((warn_unused_result));
+void destination_wait_end(struct session *s);
+
 #endif

@@ -52,6 +52,7 @@ struct gate_parts { /* borrowed, must outlive the gate */
     struct courier *courier;
     struct counters *counters;
     struct dns *dns;
+    struct callouts *callouts;
     const struct secrets *secrets;
     struct greylist *greylist;
     struct dkim_signer *signer;

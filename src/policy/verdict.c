@@ -14,6 +14,7 @@ static bool is_protocol(enum reason r)
     case REASON_INTERNAL_ERROR:
     case REASON_RETRY_PER_RECIPIENT:
     case REASON_DESTINATION_UNKNOWN: /* there is no such mailbox: accepting would only make a bounce */
+    case REASON_DESTINATION_REFUSED:
     case REASON_DESTINATION_UNVERIFIED:
     case REASON_AUTH_REQUIRED:
         return true;

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "courier/callout.h"
 #include "courier/control.h"
 
 #include <errno.h>
@@ -109,6 +110,8 @@ static json_t *run(struct relay *r, const json_t *request)
         return courier_control(r->courier, request);
     if (strcmp(noun, "greylist") == 0)
         return control_greylist(r->greylist, request);
+    if (strcmp(noun, "callout") == 0)
+        return callouts_control(r->callouts, request);
     if (strcmp(noun, "relay") == 0 && strcmp(verb, "stats") == 0)
         return relay_stats(r);
     if (strcmp(noun, "clock") == 0 && strcmp(verb, "advance") == 0)

@@ -25,6 +25,8 @@ struct relay {
     struct counters *counters;
     struct greylist *greylist;
     struct dkim_signer *signer;
+    struct callouts *callouts;
+    char *callouts_path;             /* where they outlive a restart; owned */
     struct secrets secrets;
     struct gate *gate;
     struct list_watch *watch;

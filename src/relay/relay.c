@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "courier/callout.h"
 #include "courier/sts.h"
 #include "gate/list_watch.h"
 #include "relay/parts.h"
@@ -170,6 +171,15 @@ static bool open_sts(struct relay *r, const struct policy *p, struct buf *error)
     return r->sts != NULL;
 }
 
+static bool open_callouts(struct relay *r, const struct policy *p)
+{
+    r->callouts = callouts_new(r->courier, (size_t)setting_number(p, SETTING_callout_cache));
+    if (!r->callouts || asprintf(&r->callouts_path, "%s/callouts", setting_text(p, SETTING_state_directory)) < 0)
+        return false;
+    callouts_load(r->callouts, r->callouts_path);
+    return true;
+}
+
 static bool open_parts(struct relay *r, struct relay_inbox *inbox, const struct policy *p, struct gate_runtime *runtime, struct buf *error)
 {
     r->settings = settings_holder_new(settings_ref(runtime->settings));
@@ -195,6 +205,8 @@ static bool open_parts(struct relay *r, struct relay_inbox *inbox, const struct 
     r->courier = courier_new(&parts, (unsigned)setting_number(p, SETTING_couriers));
     if (!r->courier)
         return false;
+    if (!open_callouts(r, p))
+        return false;
     r->spool = spool_open(setting_text(p, SETTING_spool_directory), (uint64_t)setting_number(p, SETTING_spool_free_floor), courier_accept,
                           r->courier, error);
     return r->spool && courier_start(r->courier, r->spool);
@@ -209,7 +221,7 @@ static bool open_gate(struct relay *r, const struct policy *p, struct gate_runti
         return false;
     }
     struct gate_parts parts = {.waiter = r->waiter, .spool = r->spool, .scan = r->scan, .log = r->log, .courier = r->courier,
-                               .counters = r->counters, .dns = r->dns, .greylist = r->greylist, .signer = r->signer, .secrets = &r->secrets};
+                               .counters = r->counters, .dns = r->dns, .greylist = r->greylist, .signer = r->signer, .secrets = &r->secrets, .callouts = r->callouts};
     char *run = strdup(setting_text(p, SETTING_run_directory)); /* the runtime may be swapped away under us */
     r->gate = gate_new(&parts, take);
     r->control = r->gate && run ? control_start(r, run, error) : NULL;
@@ -266,6 +278,7 @@ static bool reload(struct relay *r, struct relay_inbox *inbox, struct buf *error
     dkim_signer_swap(r->signer, keys);
     settings_swap(r->settings, settings_ref(runtime->settings));
     spool_set_free_floor(r->spool, (uint64_t)setting_number(settings_system(runtime->settings), SETTING_spool_free_floor));
+    callouts_forget_negative(r->callouts);
     gate_swap(r->gate, runtime);
     log_info("configuration reloaded");
     return true;
@@ -366,11 +379,15 @@ static void stop(struct relay *r)
         spool_close(&r->spool);
     if (r->log)
         event_log_close(&r->log);
+    if (r->callouts_path && !callouts_save(r->callouts, r->callouts_path))
+        log_warning("%s cannot be written, addresses will be asked about anew: %s", r->callouts_path, strerror(errno));
     if (left)
         return; /* their threads still use what follows; the process ends anyway */
     if (r->waiter)
         waiter_free(&r->waiter);
     gate_free(&r->gate);
+    callouts_free(&r->callouts);
+    free(r->callouts_path);
     courier_free(&r->courier);
     sts_free(&r->sts);
     if (r->scan)

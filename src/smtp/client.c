@@ -80,8 +80,11 @@ static enum client_result read_any_reply(struct smtp_client *c, int64_t patience
         if (input.len) {
             enum reply_result result = reply_parse(&parser, input, &used, caps ? note_keyword : NULL, caps);
             stream_consume(&c->stream, used);
-            if (result == REPLY_DONE)
+            if (result == REPLY_DONE) {
+                if (c->trace.say)
+                    c->trace.say(c->trace.arg, false, str_from(c->reply.text));
                 return CLIENT_OK;
+            }
             if (result == REPLY_MALFORMED)
                 return dead(c, CLIENT_MALFORMED);
             if (used)
@@ -123,6 +126,8 @@ static enum client_result flush(struct smtp_client *c)
 
 static enum client_result queue_bytes(struct smtp_client *c, struct str bytes)
 {
+    if (c->trace.say)
+        c->trace.say(c->trace.arg, true, str_trim(bytes));
     if (stream_queue(&c->stream, bytes))
         return CLIENT_OK;
     enum client_result result = flush(c);
@@ -221,7 +226,7 @@ static enum client_result start_tls(struct smtp_client *c, const struct smtp_cli
 enum client_result smtp_client_open(struct smtp_client *c, int fd, const struct smtp_client_options *o)
 {
     *c = (struct smtp_client){.is_lmtp = o->lmtp, .reply_ms = o->reply_ms, .final_reply_ms = o->final_reply_ms,
-                              .until_ms = o->until_ms};
+                              .until_ms = o->until_ms, .trace = o->trace};
     stream_init(&c->stream, fd);
     enum client_result result = read_reply(c, c->reply_ms, NULL);
     if (result != CLIENT_OK || c->reply.code / 100 != 2)

@@ -37,6 +37,12 @@ enum client_tls_trouble {
     CLIENT_TLS_UNTRUSTED
 };
 
+/* Hears commands and replies (not messages); SAY NULL: nobody does. OURS: what we said. TEXT: a line, or a reply's lines. */
+struct smtp_trace {
+    void (*say)(void *arg, bool ours, struct str text);
+    void *arg;
+};
+
 struct smtp_client {
     struct stream stream;
     struct smtp_caps caps;
@@ -51,6 +57,7 @@ struct smtp_client {
     int64_t reply_ms;          /* time-outs, set by the owner after init */
     int64_t final_reply_ms;
     int64_t until_ms;          /* clock_mono_ms: whatever single replies may take, nothing waits past it; 0: no such end */
+    struct smtp_trace trace;
     atomic_bool *in_doubt;     /* borrowed, or NULL: true while a message is on its way, so that a loss would leave its outcome in doubt */
 };
 
@@ -61,6 +68,7 @@ struct smtp_client_options {
     struct tls_demand demand;
     struct tls_client *context;
     int64_t reply_ms, final_reply_ms, until_ms; /* until: of the opening */
+    struct smtp_trace trace;
 };
 
 /* Takes FD (connected); reads the banner, greets, starts TLS by OPTIONS, greets again. On anything but CLIENT_OK the connection is
