@@ -158,7 +158,7 @@ static void read_start(struct reader *r)
         links_end_anchor(r);
     struct css_style own = style_of(r);
     separate(r, flags);
-    bool is_foreign = stack_top(r)->is_foreign || r->t.tag == TAG_SVG || r->t.tag == TAG_MATH;
+    bool is_foreign = stack_top(r)->foreign || r->t.tag == TAG_SVG || r->t.tag == TAG_MATH;
     if (flags & TAG_IS_VOID || !is_taken || (r->t.is_self_closing && is_foreign)) {
         read_void(r, &own);
         return;
@@ -228,7 +228,7 @@ static void walk(struct reader *r, struct html_tokenizer *z)
     for (;;) {
         enum html_tag raw = z->raw_tag;
         r->z = z;
-        z->is_foreign = stack_top(r)->is_foreign;
+        z->is_foreign = stack_top(r)->foreign != FOREIGN_NOT;
         if (!html_token_next(z, &r->t))
             return;
         switch (r->t.kind) {

@@ -1,6 +1,6 @@
 /*
- * html_parts.h: what the files of the HTML reader share: html.c walks the tokens, html_stack.c knows open elements and their looks, html_style.c what
- * they declare, html_text.c writes text, html_links.c links.
+ * html_parts.h: what the files of the HTML reader share: html.c walks the tokens, html_stack.c knows open elements,
+ * html_start.c what a start tag closes, html_style.c what elements declare, html_look.c how they look then, html_text.c writes text, html_links.c links.
  */
 #ifndef MAIL_HTML_PARTS_H
 #define MAIL_HTML_PARTS_H
@@ -20,10 +20,13 @@ struct look {
     struct colour colour, background;
 };
 
+enum foreign { FOREIGN_NOT, FOREIGN_SVG, FOREIGN_MATH };
+
 struct level {
     enum html_tag tag;
     uint32_t other; /* TAG_OTHER: hash of its name */
-    bool is_foreign; /* what is inside is of svg or math */
+    enum foreign foreign; /* what stands inside */
+    bool is_over;         /* closed, but not what is inside */
     struct css_style own;
     struct look look;
 };
@@ -61,18 +64,29 @@ struct reader {
     bool word_is_cut; /* a comment, unknown tag or hidden text since the last visible letter */
 };
 
+/* html_look.c */
+struct look look_of(const struct look *parent, const struct css_style *own, enum html_tag tag);
+
 /* html_stack.c */
 bool stack_init(struct reader *r);
 struct level *stack_top(struct reader *r);
 void stack_push(struct reader *r, enum html_tag tag, struct str name, const struct css_style *own);
 const struct look *stack_look(struct reader *r, enum html_tag tag); /* what TAG (OTHER: text) would inherit here */
-bool stack_takes(const struct reader *r, enum html_tag tag); /* false: a start tag that browsers ignore here */
-void stack_start(struct reader *r, enum html_tag tag); /* closes what a start tag of TAG closes by itself */
 void stack_close(struct reader *r, enum html_tag tag, struct str name);
-void stack_end_foreign(struct reader *r);
 void stack_cut(struct reader *r, size_t count);        /* pops down to COUNT levels */
 void stack_restyle_root(struct reader *r, const struct css_style *own);
-struct look look_of(const struct look *parent, const struct css_style *own, enum html_tag tag);
+size_t stack_find(struct reader *r, enum html_tag tag, uint32_t other); /* index of what an end tag closes; 0: none */
+size_t stack_lowest(struct reader *r);                                 /* how far down a search may go */
+void stack_close_at(struct reader *r, size_t at);                      /* closes all from AT on, opens formatting elements above it again */
+void stack_close_format(struct reader *r, size_t at);
+
+/* html_start.c */
+bool stack_takes(const struct reader *r, enum html_tag tag); /* false: a start tag that browsers ignore here */
+void stack_start(struct reader *r, enum html_tag tag); /* closes what a start tag of TAG closes by itself */
+void stack_end_foreign(struct reader *r);
+bool html_tag_is_row_part(enum html_tag tag); /* table, its sections and rows: inside of these stands nothing but more of a table */
+bool html_tag_is_table_part(enum html_tag tag);
+bool html_tag_is_heading(enum html_tag tag);
 
 /* html_style.c */
 struct css_style style_of(struct reader *r);             /* of the start tag R->t */

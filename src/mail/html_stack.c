@@ -9,78 +9,6 @@
 
 enum { FIRST_LEVELS = 32, UPMOST = 16, RESTYLE_STEPS = 16 /* what looking anew at a level costs, in steps */ };
 
-static const float LEAST_FONT_PX = 3, LEAST_OPACITY = 0.1F;
-
-static bool is_far_off(const struct css_style *own)
-{
-    return (own->set & CSS_POSITION && own->is_positioned && own->set & CSS_OFFSET && own->is_far) || (own->set & CSS_INDENT && own->indent_is_far) ||
-           (own->set & CSS_MARGIN && own->margin_is_far);
-}
-
-static bool has_no_size(const struct css_style *own)
-{
-    bool clips = own->set & CSS_OVERFLOW && own->overflow_hidden;
-
-    return (clips && ((own->set & CSS_WIDTH && own->no_width) || (own->set & CSS_HEIGHT && own->no_height))) ||
-           (own->set & CSS_CLIP && own->is_clipped) || (own->set & CSS_TRANSFORM && own->is_flattened);
-}
-
-static void set_background(struct look *look, const struct css_style *own)
-{
-    if (own->set & CSS_BACKGROUND && own->background.alpha) {
-        look->background = colour_blend(own->background, look->background);
-        if (own->background.alpha == 255)
-            look->background_is_unknown = false;
-    }
-    if (own->set & CSS_IMAGE && own->has_image)
-        look->background_is_unknown = true;
-}
-
-static unsigned look_mask(const struct look *look)
-{
-    unsigned mask = look->hidden;
-
-    if (look->is_invisible)
-        mask |= HIDDEN_VISIBILITY;
-    if (look->font_px < LEAST_FONT_PX)
-        mask |= HIDDEN_FONT_SIZE;
-    if (look->opacity < LEAST_OPACITY)
-        mask |= HIDDEN_OPACITY;
-    if (look->colour.alpha < 26 ||
-        (!look->background_is_unknown && colour_is_near(colour_blend(look->colour, look->background), look->background)))
-        mask |= HIDDEN_COLOUR;
-    return mask;
-}
-
-struct look look_of(const struct look *parent, const struct css_style *own, enum html_tag tag)
-{
-    struct look look = *parent;
-
-    if (html_tag_flags(tag) & TAG_IS_SILENT)
-        look.is_silent = true;
-    if (own->set == 0)
-        return look;
-    if (own->set & CSS_HIDDEN_ATTRIBUTE)
-        look.hidden |= HIDDEN_ATTRIBUTE;
-    if (own->set & CSS_DISPLAY && own->display_none)
-        look.hidden |= HIDDEN_DISPLAY_NONE;
-    if (own->set & CSS_VISIBILITY)
-        look.is_invisible = own->visibility_hidden;
-    if (own->set & CSS_FONT_SIZE)
-        look.font_px = own->font_is_relative ? parent->font_px * own->font_size : own->font_size;
-    if (own->set & CSS_COLOUR && !own->colour_inherits)
-        look.colour = own->colour;
-    if (own->set & CSS_OPACITY)
-        look.opacity *= own->opacity;
-    if (is_far_off(own))
-        look.hidden |= HIDDEN_OFF_SCREEN;
-    if (has_no_size(own))
-        look.hidden |= HIDDEN_SIZE;
-    set_background(&look, own);
-    look.mask = look_mask(&look);
-    return look;
-}
-
 static uint32_t *open_count(struct reader *r, enum html_tag tag, uint32_t other)
 {
     return tag == TAG_OTHER ? &r->open_others[other % OTHER_COUNTS] : &r->open[tag];
@@ -102,22 +30,6 @@ struct level *stack_top(struct reader *r)
     return &r->levels[r->level_count - 1];
 }
 
-/* Table, its sections and rows: inside of these stands nothing but more of a table. */
-static bool is_row_part(enum html_tag tag)
-{
-    return tag == TAG_TABLE || tag == TAG_TR || tag == TAG_TBODY || tag == TAG_THEAD || tag == TAG_TFOOT;
-}
-
-static bool is_table_part(enum html_tag tag)
-{
-    return is_row_part(tag) || tag == TAG_TD || tag == TAG_TH || tag == TAG_CAPTION;
-}
-
-static bool is_heading(enum html_tag tag)
-{
-    return tag >= TAG_H1 && tag <= TAG_H6;
-}
-
 /*
  * The look that TAG inherits above COUNT levels. What has no place in a table stands before it (foster parenting, HTML standard §13.2.6.1), and so looks
  * like what is around the table.
@@ -126,7 +38,7 @@ static const struct look *inherited(const struct reader *r, size_t count, enum h
 {
     size_t i = count - 1;
 
-    while (i > 0 && is_row_part(r->levels[i].tag) && !is_table_part(tag))
+    while (i > 0 && html_tag_is_row_part(r->levels[i].tag) && !html_tag_is_table_part(tag))
         i--;
     return &r->levels[i].look;
 }
@@ -145,7 +57,7 @@ static void restyle_from(struct reader *r, size_t at)
 }
 
 /* How far down a search may go. */
-static size_t lowest(struct reader *r)
+size_t stack_lowest(struct reader *r)
 {
     if (r->steps < STEPS_MAX || r->level_count <= r->floor + UPMOST)
         return r->floor;
@@ -153,21 +65,21 @@ static size_t lowest(struct reader *r)
     return r->level_count - UPMOST;
 }
 
-/* Is what stands in TAG of svg or math? In some of their elements is HTML again (its integration points). */
-static bool opens_foreign(enum html_tag tag, bool is_foreign)
+/* Whose elements stand in TAG, which stands among AROUND's? In some of svg's and math's are HTML's again (integration points). */
+static enum foreign opens_foreign(enum html_tag tag, enum foreign around)
 {
     switch (tag) {
-    case TAG_SVG:
-    case TAG_MATH: return true;
+    case TAG_SVG: return around ? around : FOREIGN_SVG;
+    case TAG_MATH: return around ? around : FOREIGN_MATH;
     case TAG_FOREIGNOBJECT:
     case TAG_DESC:
-    case TAG_TITLE:
+    case TAG_TITLE: return around == FOREIGN_SVG ? FOREIGN_NOT : around;
     case TAG_MI:
     case TAG_MN:
     case TAG_MO:
     case TAG_MS:
-    case TAG_MTEXT: return false;
-    default: return is_foreign;
+    case TAG_MTEXT: return around == FOREIGN_MATH ? FOREIGN_NOT : around;
+    default: return around;
     }
 }
 
@@ -193,9 +105,10 @@ static void push(struct reader *r, enum html_tag tag, uint32_t other, const stru
     } else {
         struct level *level = &r->levels[r->level_count++];
         level->tag = tag;
+        level->is_over = false;
         level->other = other;
         level->own = *own;
-        level->is_foreign = opens_foreign(tag, level[-1].is_foreign);
+        level->foreign = opens_foreign(tag, level[-1].foreign);
         level->look = look_of(inherited(r, r->level_count - 1, tag), own, tag);
         ++*open_count(r, tag, other);
     }
@@ -204,62 +117,95 @@ static void push(struct reader *r, enum html_tag tag, uint32_t other, const stru
         r->out->max_depth = (uint32_t)depth;
 }
 
+/* In svg and math an <a> or <button> is none of HTML's: it closes nothing and is opened anew nowhere. */
+static enum html_tag as_foreign(enum html_tag tag)
+{
+    return html_tag_flags(tag) & (TAG_IS_FORMAT | TAG_IS_BLOCK | TAG_IS_CELL | TAG_IS_MARKER) ? TAG_OTHER : tag;
+}
+
 void stack_push(struct reader *r, enum html_tag tag, struct str name, const struct css_style *own)
 {
+    if (stack_top(r)->foreign)
+        tag = as_foreign(tag);
     push(r, tag, tag == TAG_OTHER ? (uint32_t)hash_str(name) : 0, own);
+}
+
+static void pop(struct reader *r)
+{
+    struct level *top = stack_top(r);
+
+    --*open_count(r, top->tag, top->other);
+    r->level_count--;
 }
 
 void stack_cut(struct reader *r, size_t count)
 {
-    while (r->level_count > count) {
-        struct level *top = stack_top(r);
-        --*open_count(r, top->tag, top->other);
-        r->level_count--;
-    }
+    while (r->level_count > count)
+        pop(r);
+    while (r->level_count > r->floor && stack_top(r)->is_over)
+        pop(r);
 }
 
-/* Does an open LEVEL keep an end tag of TAG from what is below it? */
-static bool is_barrier(enum html_tag level, enum html_tag tag)
+/* An element of svg or math that holds HTML. */
+static bool is_integration_point(const struct reader *r, size_t at)
 {
+    return at > 0 && r->levels[at - 1].foreign && !r->levels[at].foreign;
+}
+
+/* Is it one that formatting elements do not close over? ("special" in the HTML standard) */
+static bool is_special_tag(enum html_tag tag)
+{
+    return html_tag_flags(tag) & (TAG_IS_BLOCK | TAG_IS_CELL | TAG_IS_MARKER | TAG_IS_SILENT) || html_tag_is_row_part(tag);
+}
+
+static bool is_special(const struct reader *r, size_t at)
+{
+    return is_special_tag(r->levels[at].tag) || is_integration_point(r, at);
+}
+
+/* Does the open element AT keep an end tag of TAG from what is below it? */
+static bool is_barrier(const struct reader *r, size_t at, enum html_tag tag)
+{
+    enum html_tag level = r->levels[at].tag;
     unsigned flags = html_tag_flags(tag);
 
-    if (is_table_part(tag))
+    if (html_tag_is_table_part(tag))
         return level == TAG_TABLE;
-    if (level == TAG_TABLE || html_tag_flags(level) & TAG_IS_MARKER)
+    if (level == TAG_TABLE || html_tag_flags(level) & TAG_IS_MARKER || is_integration_point(r, at))
         return true;
     if ((tag == TAG_LI && (level == TAG_OL || level == TAG_UL)) || (tag == TAG_P && level == TAG_BUTTON))
         return true;
-    return !(flags & (TAG_IS_BLOCK | TAG_IS_FORMAT | TAG_IS_CELL)) && html_tag_flags(level) & TAG_IS_BLOCK;
+    return !(flags & (TAG_IS_BLOCK | TAG_IS_FORMAT | TAG_IS_CELL)) && is_special(r, at);
 }
 
 /* Index of the open element that an end tag closes; 0: none. */
-static size_t find_open(struct reader *r, enum html_tag tag, uint32_t other)
+size_t stack_find(struct reader *r, enum html_tag tag, uint32_t other)
 {
     if (*open_count(r, tag, other) == 0)
         return 0;
-    size_t low = lowest(r);
+    size_t low = stack_lowest(r);
     for (size_t i = r->level_count; i-- > low; r->steps++) {
         const struct level *level = &r->levels[i];
         if (level->tag == tag && level->other == other)
             return i;
-        if (is_barrier(level->tag, tag))
+        if (is_barrier(r, i, tag))
             return 0;
     }
     return 0;
 }
 
 /* Closes all from AT on, and opens the formatting elements again that were above it. */
-static void close_from(struct reader *r, size_t at)
+void stack_close_at(struct reader *r, size_t at)
 {
     struct level again[REOPENED_MAX];
     size_t count = 0;
-    bool reopens = !is_table_part(r->levels[at].tag) && !(html_tag_flags(r->levels[at].tag) & TAG_IS_FORMAT);
+    bool reopens = !(html_tag_flags(r->levels[at].tag) & TAG_IS_MARKER);
 
     for (size_t i = at + 1; i < r->level_count && reopens; i++) {
         unsigned flags = html_tag_flags(r->levels[i].tag);
         if (flags & TAG_IS_MARKER)
-            count = 0;
-        else if (flags & TAG_IS_FORMAT && count < REOPENED_MAX)
+            break; /* a cell: it takes with it all that it holds */
+        if (flags & TAG_IS_FORMAT && count < REOPENED_MAX)
             again[count++] = r->levels[i];
     }
     stack_cut(r, at);
@@ -267,27 +213,80 @@ static void close_from(struct reader *r, size_t at)
         push(r, again[i].tag, again[i].other, &again[i].own);
 }
 
-/* </b> with blocks open above the <b>: those stay. */
-static void remove_one(struct reader *r, size_t at)
+/*
+ * What an end tag of a formatting element does (HTML standard §13.2.6.4.7, adoption agency): blocks that stand above it stay open, and so do formatting
+ * elements, but nothing else.
+ */
+void stack_close_format(struct reader *r, size_t at)
 {
-    --*open_count(r, r->levels[at].tag, r->levels[at].other);
-    memmove(&r->levels[at], &r->levels[at + 1], (r->level_count - at - 1) * sizeof *r->levels);
-    r->level_count--;
+    size_t block = at + 1, kept = at;
+
+    while (block < r->level_count && !is_special(r, block))
+        block++;
+    if (block == r->level_count) {
+        stack_close_at(r, at);
+        return;
+    }
+    enum foreign below = r->levels[at].foreign;
+    for (size_t i = at; i < r->level_count; i++) {
+        struct level level = r->levels[i];
+        bool is_point = below && !level.foreign;
+        below = level.foreign;
+        if (i > at && (is_point || is_special_tag(level.tag) || html_tag_flags(level.tag) & TAG_IS_FORMAT))
+            r->levels[kept++] = level;
+        else
+            --*open_count(r, level.tag, level.other);
+    }
+    r->level_count = kept;
     restyle_from(r, at);
+}
+
+/* </form> closes the form, not what is open inside: that goes on, with the form's look. */
+static void close_form(struct reader *r, size_t at)
+{
+    enum html_tag top;
+
+    while (r->level_count > at + 1 && ((top = stack_top(r)->tag) == TAG_P || top == TAG_LI || top == TAG_DD || top == TAG_DT || top == TAG_OPTION))
+        stack_close_at(r, r->level_count - 1);
+    if (r->level_count == at + 1) {
+        stack_close_at(r, at);
+        return;
+    }
+    --*open_count(r, TAG_FORM, 0);
+    ++*open_count(r, TAG_OTHER, 0);
+    r->levels[at].tag = TAG_OTHER;
+    r->levels[at].other = 0;
+    r->levels[at].is_over = true;
 }
 
 /* Any end tag of a heading closes the heading that is open. */
 static size_t find_heading(struct reader *r)
 {
-    size_t low = lowest(r);
+    size_t low = stack_lowest(r);
 
     for (size_t i = r->level_count; i-- > low; r->steps++) {
-        if (is_heading(r->levels[i].tag))
+        if (html_tag_is_heading(r->levels[i].tag))
             return i;
-        if (is_barrier(r->levels[i].tag, TAG_H1))
+        if (is_barrier(r, i, TAG_H1))
             return 0;
     }
     return 0;
+}
+
+/* An end tag inside of svg or math closes what has its name there; false: nothing has. */
+static bool close_foreign(struct reader *r, enum html_tag tag, uint32_t other)
+{
+    tag = as_foreign(tag);
+    other = tag == TAG_OTHER ? other : 0;
+    if (*open_count(r, tag, other) == 0)
+        return false;
+    size_t low = stack_lowest(r);
+    for (size_t i = r->level_count; i-- > low && r->levels[i].foreign; r->steps++)
+        if (r->levels[i].tag == tag && r->levels[i].other == other) {
+            stack_cut(r, i);
+            return true;
+        }
+    return false;
 }
 
 void stack_close(struct reader *r, enum html_tag tag, struct str name)
@@ -298,140 +297,17 @@ void stack_close(struct reader *r, enum html_tag tag, struct str name)
         r->overflow--;
         return;
     }
-    size_t at = is_heading(tag) ? find_heading(r) : find_open(r, tag, other);
+    if (stack_top(r)->foreign && close_foreign(r, tag, (uint32_t)hash_str(name)))
+        return;
+    size_t at = html_tag_is_heading(tag) ? find_heading(r) : stack_find(r, tag, other);
     if (at == 0)
         return;
-    if (html_tag_flags(tag) & TAG_IS_FORMAT && at + 1 < r->level_count)
-        remove_one(r, at);
+    if (tag == TAG_FORM)
+        close_form(r, at);
+    else if (html_tag_flags(tag) & TAG_IS_FORMAT)
+        stack_close_format(r, at);
     else
-        close_from(r, at);
-}
-
-/* What a start tag of TAG does not look beyond for one that it closes. */
-static bool ends_search(enum html_tag level, enum html_tag tag)
-{
-    unsigned flags = html_tag_flags(level);
-
-    if (level == TAG_TABLE || flags & TAG_IS_MARKER)
-        return true;
-    if (tag == TAG_P || tag == TAG_BUTTON)
-        return level == TAG_BUTTON;
-    if (level == TAG_P || level == TAG_DIV || level == TAG_ADDRESS)
-        return false;
-    return flags & (TAG_IS_BLOCK | TAG_IS_CELL);
-}
-
-/* Closes the innermost open TAG or OTHER (as dt and dd close each other). */
-static void close_open(struct reader *r, enum html_tag tag, enum html_tag other)
-{
-    if (r->open[tag] + r->open[other] == 0)
-        return;
-    size_t low = lowest(r);
-    for (size_t i = r->level_count; i-- > low; r->steps++) {
-        if (r->levels[i].tag == tag || r->levels[i].tag == other) {
-            close_from(r, i);
-            return;
-        }
-        if (ends_search(r->levels[i].tag, tag))
-            return;
-    }
-}
-
-static void close_table_part(struct reader *r, enum html_tag tag)
-{
-    size_t at = find_open(r, tag, 0);
-
-    if (at)
-        close_from(r, at);
-}
-
-/* What stands between a table and its next part, a <b> or a <form>, ends there. */
-static void cut_to_table(struct reader *r)
-{
-    size_t low = lowest(r);
-
-    for (size_t i = r->level_count; i-- > low; r->steps++)
-        if (is_row_part(r->levels[i].tag)) {
-            stack_cut(r, i + 1);
-            return;
-        }
-}
-
-static void start_table_part(struct reader *r, enum html_tag tag)
-{
-    close_table_part(r, TAG_TD);
-    close_table_part(r, TAG_TH);
-    close_table_part(r, TAG_CAPTION);
-    if (tag != TAG_TD && tag != TAG_TH)
-        close_table_part(r, TAG_TR);
-    if (tag == TAG_TBODY || tag == TAG_THEAD || tag == TAG_TFOOT) {
-        close_table_part(r, TAG_TBODY);
-        close_table_part(r, TAG_THEAD);
-        close_table_part(r, TAG_TFOOT);
-    }
-    cut_to_table(r);
-}
-
-/* HTML that ends svg and math (HTML standard §13.2.6.5). */
-static bool ends_foreign(enum html_tag tag)
-{
-    switch (tag) {
-    case TAG_B: case TAG_BIG: case TAG_BLOCKQUOTE: case TAG_BODY: case TAG_BR: case TAG_CENTER: case TAG_CODE: case TAG_DD: case TAG_DIV: case TAG_DL:
-    case TAG_DT: case TAG_EM: case TAG_EMBED: case TAG_FONT: case TAG_HEAD: case TAG_HR: case TAG_I: case TAG_IMG: case TAG_LI: case TAG_META:
-    case TAG_NOBR: case TAG_OL: case TAG_P: case TAG_PRE: case TAG_S: case TAG_SMALL: case TAG_SPAN: case TAG_STRIKE: case TAG_STRONG: case TAG_SUB:
-    case TAG_SUP: case TAG_TABLE: case TAG_TT: case TAG_U: case TAG_UL: return true;
-    default: return is_heading(tag);
-    }
-}
-
-void stack_end_foreign(struct reader *r)
-{
-    while (stack_top(r)->is_foreign && r->level_count > r->floor)
-        stack_cut(r, r->level_count - 1);
-}
-
-bool stack_takes(const struct reader *r, enum html_tag tag)
-{
-    if (tag == TAG_HEAD || (tag == TAG_FORM && r->open[TAG_FORM]))
-        return false;
-    return tag == TAG_TABLE || !is_table_part(tag) || r->open[TAG_TABLE];
-}
-
-/* Links do not nest. */
-static void close_anchor(struct reader *r)
-{
-    size_t at = find_open(r, TAG_A, 0);
-
-    if (at)
-        remove_one(r, at);
-}
-
-void stack_start(struct reader *r, enum html_tag tag)
-{
-    if (ends_foreign(tag))
-        stack_end_foreign(r);
-    if (html_tag_flags(tag) & TAG_IS_CLOSES_P)
-        close_open(r, TAG_P, TAG_P);
-    if (is_heading(tag) && is_heading(stack_top(r)->tag) && r->level_count > r->floor)
-        close_from(r, r->level_count - 1);
-    switch (tag) {
-    case TAG_LI:
-    case TAG_BUTTON:
-    case TAG_OPTION: close_open(r, tag, tag); break;
-    case TAG_DT:
-    case TAG_DD: close_open(r, TAG_DT, TAG_DD); break;
-    case TAG_A:
-        if (r->open[TAG_A])
-            close_anchor(r);
-        break;
-    case TAG_TABLE:
-        if (is_row_part(stack_top(r)->tag))
-            close_table_part(r, TAG_TABLE);
-        break;
-    default:
-        if (is_table_part(tag))
-            start_table_part(r, tag);
-    }
+        stack_close_at(r, at);
 }
 
 void stack_restyle_root(struct reader *r, const struct css_style *own)
