@@ -1,5 +1,6 @@
 /* events.c: what happened in a session, as rows of the message log. */
 #include "gate/lookup.h"
+#include "gate/authentication.h"
 #include "gate/session.h"
 
 #include "base/clock.h"
@@ -41,10 +42,12 @@ static void add_recipient(struct event *e, const struct address *recipient)
     e->domain = address_domain(recipient);
 }
 
-static void add_report(struct event *e, const struct scan_report *report)
+static void add_report(struct event *e, const struct session *s, const struct scan_report *report)
 {
     if (!report)
         return;
+    e->dkim = authentication_dkim(s);
+    e->dmarc = str_from(authentication_dmarc(s));
     e->subject = str_from(report->subject);
     e->from = str_from(report->from);
     e->message_id = str_from(report->message_id);
@@ -61,7 +64,7 @@ void event_refused(struct session *s, const struct finding *f, const char *refer
 
     e.reference = str_from(reference);
     add_recipient(&e, recipient);
-    add_report(&e, report);
+    add_report(&e, s, report);
     e.reason = f->reason;
     e.findings = all;
     e.next_try_ms = f->until_ms;
@@ -81,7 +84,7 @@ void event_accepted(struct session *s, const struct recipient *r, const struct f
     struct event e = event_of(s, EVENT_ACCEPTED, tls, sizeof tls);
 
     add_recipient(&e, &r->args.recipient);
-    add_report(&e, report);
+    add_report(&e, s, report);
     e.findings = all;
     e.standing = str_from(r->standing);
     e.action = action_name(ACTION_DELIVER);

@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { ACCEPTS_AT_ONCE = 16, ACCEPT_PAUSE_MS = 200, COMPLAIN_MS = 60000, BESIDE_SESSIONS = 64 };
+enum { ACCEPTS_AT_ONCE = 16, ACCEPT_PAUSE_MS = 200, COMPLAIN_MS = 60000, BESIDE_SESSIONS = 64, KEYS_MOST = 10000 /* parsed ones, of a few KB each */ };
 
 struct listener {
     struct waiter_item item;
@@ -129,8 +129,10 @@ struct gate *gate_new(const struct gate_parts *parts, struct gate_runtime *take)
     g->spool_directory = setting_text(settings_system(take->settings), SETTING_spool_directory);
     char *copy = strdup(g->spool_directory); /* the settings it came from may be swapped away */
     g->aside = aside_new(g->spool_directory, (size_t)setting_number(settings_system(take->settings), SETTING_max_aside));
-    if (!copy || !g->aside) {
+    g->keys = key_cache_new(KEYS_MOST);
+    if (!copy || !g->aside || !g->keys) {
         aside_free(&g->aside);
+        key_cache_free(&g->keys);
         free(copy);
         gate_runtime_unref(take);
         free(g);
@@ -243,6 +245,7 @@ void gate_free(struct gate **g)
     gate_runtime_unref((*g)->runtime);
     pthread_mutex_destroy(&(*g)->lock);
     aside_free(&(*g)->aside);
+    key_cache_free(&(*g)->keys);
     free((void *)(uintptr_t)(*g)->spool_directory);
     free(*g);
     *g = NULL;

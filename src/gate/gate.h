@@ -5,6 +5,7 @@
 #ifndef GATE_GATE_H
 #define GATE_GATE_H
 
+#include "auth/dkim_key.h"
 #include "auth/dkim_sign.h"
 #include "base/process.h"
 #include "catalog/settings.h"
@@ -70,6 +71,7 @@ struct gate {
     _Atomic uint64_t accepted_messages, given[REASON_COUNT]; /* answers by reason */
     const char *spool_directory; /* owned */
     struct aside *aside;         /* owned */
+    struct key_cache *keys;      /* owned; of DKIM and ARC */
 };
 
 struct gate *gate_new(const struct gate_parts *parts, struct gate_runtime *take);

@@ -20,8 +20,7 @@ struct wanted {
     bool dns, spf, helo;
 };
 
-/* Workers that wait for the DNS serve nobody meanwhile: some are left to the others, whatever the resolver does. */
-static bool begin_wait(struct session *s)
+bool lookup_may_wait(struct session *s)
 {
     unsigned most = waiter_most(s->gate->parts.waiter) * 3 / 8;
 
@@ -31,7 +30,7 @@ static bool begin_wait(struct session *s)
     return false;
 }
 
-static void end_wait(struct session *s)
+void lookup_end_wait(struct session *s)
 {
     atomic_fetch_sub(&s->gate->asking, 1);
 }
@@ -146,11 +145,11 @@ void lookup_sender(struct session *s, const struct policy *p, unsigned skips, st
     if (!l)
         return;
     struct wanted w = wanted_by(s, p, skips);
-    bool may_wait = begin_wait(s);
+    bool may_wait = lookup_may_wait(s);
     if (may_wait) {
         look_up(s, l, &w);
         client_lookup_facts(s, p, skips, out);
-        end_wait(s);
+        lookup_end_wait(s);
     }
     out->dns = w.dns ? l->dns : SENDER_DNS_NOT_ASKED;
     out->spf = w.spf ? &l->spf : NULL;
@@ -167,6 +166,27 @@ static const struct spf_verdict *verdict_of(const struct session *s)
     if (!l)
         return NULL;
     return l->has_spf ? &l->spf : l->has_helo && address_is_null(&s->tx->mail.sender) ? &l->helo : NULL;
+}
+
+const struct spf_verdict *lookup_known_spf(const struct session *s, struct str *domain)
+{
+    const struct spf_verdict *v = verdict_of(s);
+
+    *domain = str_n("", 0);
+    if (v)
+        *domain = v == &s->tx->lookup->helo ? s->client.helo : sender_domain(s);
+    return v;
+}
+
+const struct spf_verdict *lookup_spf(struct session *s, struct str *domain)
+{
+    struct lookup *l = s->tx->lookup;
+    bool has_domain = sender_domain(s).len > 0;
+    const struct wanted w = {.spf = has_domain, .helo = !has_domain && address_is_null(&s->tx->mail.sender) && helo_is_name(s)};
+
+    if (l)
+        look_up(s, l, &w);
+    return lookup_known_spf(s, domain);
 }
 
 const char *lookup_spf_name(const struct session *s)

@@ -16,6 +16,14 @@ void lookup_begin(struct session *s);
 /* RCPT: everything that P's checks look at, but for what the client's network is spared (SKIPS: enum list_skip). Waits, at most lookup_deadline.
  * OUT borrows from the transaction and the session. */
 void lookup_sender(struct session *s, const struct policy *p, unsigned skips, struct sender_facts *out);
+/* Workers that wait for the DNS serve nobody meanwhile: some are left to the others, whatever the resolver does. Nothing is waited for without it; then
+ * lookup_end_wait(). */
+bool lookup_may_wait(struct session *s) __attribute__((warn_unused_result));
+void lookup_end_wait(struct session *s);
+/* DATA, inside a permitted wait: SPF for DMARC, evaluated now where no recipient wanted it. DOMAIN gets the one it speaks of: the sender's, or for the null
+ * sender that of HELO (RFC 7208 §2.4). NULL where there is none. */
+const struct spf_verdict *lookup_spf(struct session *s, struct str *domain);
+const struct spf_verdict *lookup_known_spf(const struct session *s, struct str *domain);
 /* What came out of SPF so far: the word for the log ("" when nothing was asked), and the trace field for the message. */
 const char *lookup_spf_name(const struct session *s);
 void lookup_received_spf(const struct session *s, struct buf *out);

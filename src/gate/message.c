@@ -2,6 +2,7 @@
  * message.c: the end of DATA. Scan reads the message, policy judges it for each recipient, the spool makes it durable, and only
  * then comes 250. Whatever of ours fails on the way: 451, and the sender still has it.
  */
+#include "gate/authentication.h"
 #include "gate/cut_through.h"
 #include "gate/session.h"
 #include "gate/standing.h"
@@ -225,15 +226,34 @@ static enum session_next deliver(struct session *s, const struct findings *found
     return next;
 }
 
+/* What others wrote in our name goes before the message does. */
+static bool drop_forged_results(struct session *s, const struct scan_report *report)
+{
+    struct transaction *tx = s->tx;
+    struct blob *body = without_forged_results(tx->body, report, str_from(gate_authserv_id(s)), s->gate->spool_directory);
+
+    if (!body)
+        return false;
+    blob_unref(tx->body);
+    tx->body = body;
+    return true;
+}
+
 static enum session_next decide(struct session *s, const struct scan_report *report)
 {
     const struct transaction *tx = s->tx;
     struct findings found = {0}, tags = {0};
-    struct message_facts facts = {.size = blob_size(tx->body), .smtputf8 = tx->mail.smtputf8, .is_binary = tx->mail.body == BODY_BINARYMIME,
+    if (!authentication_run(s, report))
+        return fail(s, "out of memory");
+    struct message_facts facts = {.client = &s->client, .author = authentication_author(s), .size = blob_size(tx->body), .smtputf8 = tx->mail.smtputf8, .is_binary = tx->mail.body == BODY_BINARYMIME,
                                   .now_ms = clock_wall_ms(), .report = report};
     const struct finding *by = judge(s, &facts, &found, &tags);
 
-    return by ? refuse_all(s, by, &found, report) : deliver(s, &found, &tags, report);
+    if (by)
+        return refuse_all(s, by, &found, report);
+    if (s->service == SERVICE_MX && !drop_forged_results(s, report))
+        return fail(s, "the message could not be copied");
+    return deliver(s, &found, &tags, report);
 }
 
 enum session_next message_end(struct session *s)

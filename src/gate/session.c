@@ -2,6 +2,7 @@
  * session.c: the life of a session between the waiter and the commands. Each wake-up reads what is there, runs the commands that
  * are complete, says what they answered, and parks the session again. Nothing here waits for the client.
  */
+#include "gate/authentication.h"
 #include "gate/session.h"
 
 #include "base/clock.h"
@@ -24,6 +25,12 @@ enum { LINGER_MS = 5000, LINGER_AT_STOP_MS = 200, LINGER_BYTES = 4 * 1024 * 1024
 static void session_run(struct waiter_item *item, enum wake why);
 static void finish_turn(struct session *s, enum session_next next, enum stream_state sent);
 
+const char *gate_authserv_id(const struct session *s)
+{
+    const char *id = setting_text(session_policy(s), SETTING_authserv_id);
+    return *id ? id : s->runtime->host;
+}
+
 const struct policy *session_policy(const struct session *s)
 {
     return settings_system(s->runtime->settings);
@@ -45,6 +52,7 @@ void session_reset_transaction(struct session *s)
     s->tx = NULL;
     cut_through_free(&tx->cut);
     lookup_free(&tx->lookup);
+    authentication_free(&tx->authentication);
     for (size_t i = 0; i < tx->count; i++)
         recipient_free(tx->recipients[i]);
     free(tx->recipients);

@@ -43,6 +43,7 @@ struct recipient {
     char *standing;              /* owned; why it was not greylisted, NULL: it was not asked */
 };
 
+struct authentication; /* authentication.h */
 struct cut_through; /* cut_through.h */
 struct lookup;      /* lookup.h */
 struct client_lookup; /* lookup_client.h */
@@ -64,6 +65,7 @@ struct transaction {
     bool no_room;                  /* broken, since the disk is full */
     struct cut_through *cut;
     struct lookup *lookup;         /* NULL: nothing is asked */
+    struct authentication *authentication; /* NULL: not made out */
 };
 
 struct session {
@@ -96,6 +98,7 @@ struct session {
 /* session.c */
 void session_start(struct gate *g, int fd, enum service service, const struct endpoint *peer);
 const struct policy *session_policy(const struct session *s); /* system level */
+const char *gate_authserv_id(const struct session *s);         /* our name in Authentication-Results */
 void session_reset_transaction(struct session *s);
 void recipient_free(struct recipient *r);
 void session_handshake(struct session *s, SSL *ssl); /* takes SSL */

@@ -1,4 +1,5 @@
 /* trace.c: the trace fields that we put before the message (RFC 5321 §4.4, with-keywords of RFC 3848 and RFC 6531 §4.3). */
+#include "gate/authentication.h"
 #include "gate/lookup.h"
 #include "gate/session.h"
 
@@ -77,6 +78,7 @@ struct blob *trace_header(const struct session *s, const struct findings *tags, 
     struct buf text = buf_make(HEADER_BYTES_MAX);
     struct blob *header = NULL;
 
+    authentication_results(s, &text);
     lookup_received_spf(s, &text); /* above our Received (RFC 7208 §9.1) */
     add_received(&text, s);
     add_evidence(&text, tags);

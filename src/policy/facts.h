@@ -7,6 +7,8 @@
 
 #include "auth/sender_dns.h"
 #include "auth/spf.h"
+#include "auth/arc.h"
+#include "auth/dmarc.h"
 #include "catalog/settings.h"
 #include "mail/address.h"
 #include "net/dnsbl.h"
@@ -49,7 +51,21 @@ struct greylist_facts {
     bool is_first;
 };
 
+/* Who stands behind the domain in From; of the worst of them, where there are several. */
+struct author_facts {
+    enum dmarc_result result;
+    enum dmarc_policy policy;          /* asked for on a fail */
+    bool is_uncertain;                 /* it is no pass perhaps only because the DNS did not answer */
+    const char *domain, *policy_domain /* where the policy stands */;
+    const char *summary, *problem;     /* in words: what SPF and DKIM said; what did not answer */
+    enum chain_value chain;            /* ARC */
+    unsigned chain_sets;
+    const char *sealer;                /* of the last seal */
+};
+
 struct message_facts {
+    const struct client_facts *client; /* NULL: a message by itself, as for `postern inspect` */
+    const struct author_facts *author; /* NULL: not made out */
     bool skips_content;                /* the client's network is on a list that lets it: size and loops are checked all the same */
     uint64_t size;
     bool smtputf8;

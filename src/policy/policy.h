@@ -35,6 +35,7 @@ struct finding check_file_names(const struct message_facts *m, const struct poli
 struct finding check_blocked_attachments(const struct message_facts *m, const struct policy *p);
 struct finding check_encrypted_attachments(const struct message_facts *m, const struct policy *p);
 struct finding check_macros(const struct message_facts *m, const struct policy *p);
+struct finding check_dmarc(const struct message_facts *m, const struct policy *p);
 struct finding check_message_size(uint64_t size, const struct policy *p);
 
 /* RCPT: everything known so far about this recipient; product.md §4 has the order. Found things are added to OUT, also those

@@ -50,7 +50,8 @@ void analyzer_free(struct analyzer **a)
 /* Many links must not crowd out the file behind them: what decides has room of its own. */
 void note(struct analysis *a, const struct record *r)
 {
-    bool is_important = r->kind == RECORD_DEFECT || r->kind == RECORD_PART || r->kind == RECORD_FILE || r->kind == RECORD_SIGNATURE;
+    bool is_important = r->kind == RECORD_DEFECT || r->kind == RECORD_PART || r->kind == RECORD_FILE || r->kind == RECORD_SIGNATURE ||
+                        r->kind == RECORD_RESULTS;
     struct buf *out = is_important ? &a->tools->important : &a->tools->minor;
     size_t before = out->len;
 
@@ -110,7 +111,7 @@ void analyze(struct analyzer *tools, struct str message, const struct scan_limit
     buf_clear(&tools->minor);
     scan_message(message, out);
     struct analysis a = {
-        .tools = tools, .arena = &tools->arena, .limits = limits, .report = out,
+        .tools = tools, .arena = &tools->arena, .message = message, .limits = limits, .report = out,
         .decoded_left = (size_t)limits->decoded_bytes, .links_left = limits->links,
         .files = {.unpacked_bytes = limits->unpacked_bytes, .entries = limits->archive_entries, .ratio = limits->archive_ratio,
                   .levels = (uint8_t)limits->archive_levels, .urls = limits->links, .images = limits->pictures,

@@ -1,6 +1,7 @@
 /* analysis_header.c: what the message's own header says: subject and addresses as a reader shows them, and the way it came. */
 #include "scan/analysis_parts.h"
 
+#include "auth/results.h"
 #include "mail/mailbox.h"
 #include "mail/rfc2047.h"
 #include "mail/text.h"
@@ -8,7 +9,7 @@
 
 #include <string.h>
 
-enum { MOST_MAILBOXES = 50, MOST_HOPS = 60 };
+enum { MOST_MAILBOXES = 50, MOST_HOPS = 60, MOST_RESULTS = 500 };
 
 static const struct place top = {.line = 0};
 
@@ -95,6 +96,35 @@ static void read_hop(struct analysis *a, const struct header_field *f)
     note(a, &r);
 }
 
+/* "spf=pass dkim=fail", in the arena. */
+static struct str results_text(struct analysis *a, struct results *fields)
+{
+    struct buf text = buf_make(RECORD_TEXT_MAX);
+    struct results_item item;
+
+    while (!text.failed && results_next(fields, &item))
+        buf_addf(&text, "%s" STR_FMT "=" STR_FMT, text.len ? " " : "", STR_ARG(item.method), STR_ARG(item.result));
+    struct str kept = arena_str(a->arena, buf_str(&text));
+    buf_free(&text);
+    return kept;
+}
+
+static void read_results(struct analysis *a, const struct header_field *f, bool is_arc)
+{
+    struct results fields;
+    struct record r = {.kind = RECORD_RESULTS,
+                       .results = {.line = (uint32_t)f->line, .offset = (uint64_t)(f->raw.at - a->message.at), .length = f->raw.len,
+                                   .authserv_id = str_n("", 0), .results = f->value}};
+
+    if (results_open(f->value, is_arc, &fields)) {
+        r.results.is_readable = true;
+        r.results.authserv_id = structured_unquote(a->arena, fields.authserv_id);
+        r.results.instance = (uint8_t)fields.instance;
+        r.results.results = results_text(a, &fields);
+    }
+    note(a, &r);
+}
+
 static void note_field_defects(struct analysis *a, const struct header_field *f)
 {
     if (f->defects & HEADER_NUL)
@@ -115,7 +145,7 @@ void analyze_header(struct analysis *a, const struct mime_part *root)
     struct header_walk walk = header_walk(root->header);
     struct header_field f;
     bool subject = false, from = false;
-    unsigned hops = 0;
+    unsigned hops = 0, results = 0;
 
     while (header_next(&walk, &f)) {
         note_field_defects(a, &f);
@@ -125,6 +155,9 @@ void analyze_header(struct analysis *a, const struct mime_part *root)
         } else if (str_is_case(f.name, "Received") && hops++ < MOST_HOPS) {
             read_hop(a, &f);
         }
+        bool is_arc_results = str_is_case(f.name, "ARC-Authentication-Results");
+        if ((is_arc_results || str_is_case(f.name, "Authentication-Results")) && ++results <= MOST_RESULTS)
+            read_results(a, &f, is_arc_results);
         if (str_is_case(f.name, "From") && !from) {
             from = true;
             read_from(a, &f);
@@ -133,6 +166,8 @@ void analyze_header(struct analysis *a, const struct mime_part *root)
             if (str_is_case(f.name, lists[i]))
                 read_mailboxes(a, &f, lists[i]);
     }
+    if (results > MOST_RESULTS)
+        note_defect(a, top, true, "too-many-results", "%u Authentication-Results fields", results);
     if (a->report->defects & HEADER_NO_COLON)
         note_defect(a, top, false, "header-ends-early", "the header ends in a line that is no field");
 }

@@ -26,6 +26,7 @@ struct analyzer {
 struct analysis {
     struct analyzer *tools;
     struct arena *arena;
+    struct str message;
     const struct scan_limits *limits;
     struct scan_report *report;
     size_t decoded_left;      /* octets */

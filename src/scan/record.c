@@ -41,6 +41,9 @@ static const struct field signature_fields[] = {
     AT(signature, U64, length), AT(signature, U64, body_length), AT(signature, I64, time_s), AT(signature, I64, expiry_s),
     AT(signature, TEXT, domain), AT(signature, TEXT, selector), AT(signature, TEXT, identity_domain), AT(signature, HASH, header_hash),
     AT(signature, HASH, body_hash), AT(signature, BYTES, bytes)};
+static const struct field results_fields[] = {AT(results, U8, instance), AT(results, BOOL, is_readable), AT(results, U32, line),
+                                              AT(results, U64, offset), AT(results, U64, length), AT(results, TEXT, authserv_id),
+                                              AT(results, TEXT, results)};
 static const struct field text_fields[] = {AT(text, TEXT, path), AT(text, TEXT, kind), AT(text, LONG_TEXT, text)};
 
 #define SHAPE(fields) {fields, sizeof(fields) / sizeof *(fields)}
@@ -51,7 +54,8 @@ static const struct shape {
 } shapes[RECORD_KIND_END] = {
     [RECORD_DEFECT] = SHAPE(defect_fields), [RECORD_PART] = SHAPE(part_fields),       [RECORD_FILE] = SHAPE(file_fields),
     [RECORD_MAILBOX] = SHAPE(mailbox_fields), [RECORD_HOP] = SHAPE(hop_fields),   [RECORD_LINK] = SHAPE(link_fields),
-    [RECORD_SIGNATURE] = SHAPE(signature_fields), [RECORD_TEXT] = SHAPE(text_fields),
+    [RECORD_SIGNATURE] = SHAPE(signature_fields), [RECORD_RESULTS] = SHAPE(results_fields),
+    [RECORD_TEXT] = SHAPE(text_fields),
 };
 
 enum { HASH_OCTETS = 32, HEAD_OCTETS = 1 + sizeof(uint32_t) };

@@ -8,7 +8,7 @@
 
 #include "base/buf.h"
 
-enum record_kind { RECORD_DEFECT = 1, RECORD_PART, RECORD_FILE, RECORD_MAILBOX, RECORD_HOP, RECORD_LINK, RECORD_SIGNATURE, RECORD_TEXT, RECORD_KIND_END };
+enum record_kind { RECORD_DEFECT = 1, RECORD_PART, RECORD_FILE, RECORD_MAILBOX, RECORD_HOP, RECORD_LINK, RECORD_SIGNATURE, RECORD_RESULTS, RECORD_TEXT, RECORD_KIND_END };
 
 enum { RECORD_TEXT_MAX = 2048 /* octets of one text; RECORD_TEXT's own may be longer */, RECORD_LONG_TEXT_MAX = 256 * 1024, RECORD_BYTES_MAX = 1024 };
 
@@ -69,6 +69,16 @@ struct record_signature {
     struct str bytes;                /* b=, raw octets */
 };
 
+/* An Authentication-Results field (RFC 8601), or that of ARC. */
+struct record_results {
+    uint8_t instance;                /* of ARC; 0: none */
+    bool is_readable;                /* else `results` is all of the value */
+    uint32_t line;
+    uint64_t offset, length;         /* octets of the message: the whole field with its line ending */
+    struct str authserv_id;
+    struct str results;              /* "spf=pass dkim=fail" */
+};
+
 /* Where text, HTML or a file leads to. */
 struct record_link {
     uint8_t kind;                    /* enum html_link_kind */
@@ -94,6 +104,7 @@ struct record {
         struct record_hop hop;
         struct record_link link;
         struct record_signature signature;
+        struct record_results results;
         struct record_text text;
     };
 };

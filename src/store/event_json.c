@@ -96,6 +96,8 @@ static void collect(const struct event *e, struct event_fields *f)
     put(f, "domain", e->domain);
     put(f, "spf", e->spf);
     put(f, "standing", e->standing);
+    put(f, "dkim", e->dkim);
+    put(f, "dmarc", e->dmarc);
     put(f, "subject", e->subject);
     put(f, "from", e->from);
     put(f, "message_id", e->message_id);

@@ -18,6 +18,7 @@
  *   domain        the recipient's
  *   spf           what SPF says of the sender: pass fail softfail neutral none temperror permerror
  *   standing      why the client was not greylisted
+ *   dkim dmarc    what they say of the message: "pass example.org"; pass fail none temperror
  *   subject from message_id    of the header
  *   size          bytes
  *   reason        that decided: an id of reasons.def
@@ -59,6 +60,8 @@ struct event { /* all borrowed for the call */
     struct str helo, tls;        /* tls: tls_describe() or "" */
     struct str sender, recipient, domain;
     struct str spf, standing;
+    struct str spf;
+    struct str dkim, dmarc;      /* "pass example.org"; "fail"; "" not made out */
     struct str subject, from, message_id;
     uint64_t size;
     size_t recipient_count;

@@ -181,6 +181,29 @@ static void where_it_leads(void **state)
     assert_false(find(&report, RECORD_LINK, &r, has_host, "www.shown.test"));
 }
 
+static bool has_id(const struct record *r, const char *what)
+{
+    return str_is(r->results.authserv_id, what);
+}
+
+static void results_of_others(void **state)
+{
+    static const char message[] = TOP "Authentication-Results: (x) \"mx.\\here.test\" 1; spf=pass smtp.mailfrom=a.test;\r\n dkim=fail\r\n"
+                                      "ARC-Authentication-Results: i=2; there.test; dmarc=pass\r\nAuthentication-Results: ; \r\n\r\nx\r\n";
+    struct scan_report report = read_message(message, &sample_limits);
+    struct record r;
+
+    (void)state;
+    assert_true(find(&report, RECORD_RESULTS, &r, has_id, "mx.here.test"));
+    assert_true(str_is(r.results.results, "spf=pass dkim=fail"));
+    assert_int_equal(r.results.offset, sizeof TOP - 1);
+    assert_true(str_starts(str_from(message + r.results.offset + r.results.length), STR("ARC-")));
+    assert_true(find(&report, RECORD_RESULTS, &r, has_id, "there.test"));
+    assert_int_equal(r.results.instance, 2);
+    assert_true(find(&report, RECORD_RESULTS, &r, has_id, ""));
+    assert_false(r.results.is_readable);
+}
+
 static void tricks_are_told(void **state)
 {
     static const struct {
@@ -210,7 +233,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_header_as_a_reader_shows_it), cmocka_unit_test(both_readings_of_base64),
-        cmocka_unit_test(where_it_leads), cmocka_unit_test(tricks_are_told), cmocka_unit_test(ceilings_are_said), cmocka_unit_test(what_policy_makes_of_it),
+        cmocka_unit_test(where_it_leads), cmocka_unit_test(tricks_are_told), cmocka_unit_test(results_of_others), cmocka_unit_test(ceilings_are_said), cmocka_unit_test(what_policy_makes_of_it),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

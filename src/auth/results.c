@@ -1,0 +1,86 @@
+/* results.c: see results.h. */
+#include "auth/results.h"
+
+static bool is_word(int c)
+{
+    return c > ' ' && c < 0x7F && c != ';' && c != '=' && c != '"' && c != '(' && c != ')' && c != '/' && c != '\\' && c != ',';
+}
+
+/* A token or a quoted string, with the blanks and comments around it. */
+static struct str take_word(struct structured *s)
+{
+    struct str word;
+
+    structured_skip(s);
+    if (!structured_take_quoted(s, &word)) {
+        size_t n = 0;
+        while (n < s->rest.len && is_word((unsigned char)s->rest.at[n]))
+            n++;
+        word = str_sub(s->rest, 0, n);
+        structured_advance(s, n);
+    }
+    structured_skip(s);
+    return word;
+}
+
+static bool take_sign(struct structured *s, int sign)
+{
+    if (structured_peek(s) != sign)
+        return false;
+    structured_advance(s, 1);
+    return true;
+}
+
+/* Behind the next ';', or to the end. */
+static void skip_item(struct structured *s)
+{
+    struct str passed_over;
+
+    while (structured_peek(s) >= 0) {
+        if (structured_skip(s) || structured_take_quoted(s, &passed_over))
+            continue;
+        if (take_sign(s, ';'))
+            return;
+        structured_advance(s, 1);
+    }
+}
+
+/* "i=3;" in front of what RFC 8601 knows. */
+static bool take_instance(struct results *r)
+{
+    uint64_t instance;
+
+    if (!str_is_case(take_word(&r->cursor), "i") || !take_sign(&r->cursor, '=') || !str_to_u64(take_word(&r->cursor), 50, &instance) ||
+        !take_sign(&r->cursor, ';'))
+        return false;
+    r->instance = (unsigned)instance;
+    return instance > 0;
+}
+
+bool results_open(struct str value, bool is_arc, struct results *out)
+{
+    *out = (struct results){.cursor = structured_open(value)};
+    if (is_arc && !take_instance(out))
+        return false;
+    out->authserv_id = take_word(&out->cursor);
+    if (out->authserv_id.len == 0)
+        return false;
+    if (structured_peek(&out->cursor) >= '0' && structured_peek(&out->cursor) <= '9')
+        take_word(&out->cursor); /* the version */
+    return structured_peek(&out->cursor) < 0 || take_sign(&out->cursor, ';');
+}
+
+bool results_next(struct results *r, struct results_item *out)
+{
+    while (structured_peek(&r->cursor) >= 0) {
+        out->method = take_word(&r->cursor);
+        if (take_sign(&r->cursor, '/'))
+            take_word(&r->cursor);
+        bool has_result = out->method.len && take_sign(&r->cursor, '=');
+        out->result = has_result ? take_word(&r->cursor) : str_n("", 0);
+        skip_item(&r->cursor);
+        if (out->result.len)
+            return true;
+    }
+    return false;
+}

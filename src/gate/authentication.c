@@ -1,0 +1,320 @@
+/* authentication.c: see authentication.h. */
+#include "gate/authentication.h"
+
+#include "auth/arc.h"
+#include "base/clock.h"
+#include "gate/lookup.h"
+#include "gate/session.h"
+#include "scan/record_signature.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { AUTHORS_MAX = 5 /* domains in From; RFC 9989 §4 knows one */, RESULTS_MAX = 8 * 1024, B_OCTETS = 6 /* of b=, eight characters */ };
+
+struct authentication {
+    struct signature *signatures;              /* owned */
+    size_t count;
+    struct dkim_verdict verdicts[DKIM_MAX];    /* of the first so many DKIM signatures */
+    const struct signature *dkim[DKIM_MAX];
+    size_t dkim_count;
+    struct arc_verdict arc;
+    char author[DKIM_NAME_MAX], policy_domain[DKIM_NAME_MAX], summary[200], problem[120];
+    char dkim_text[DKIM_NAME_MAX + 16];
+    struct author_facts facts;
+    bool has_author, trusts_partial;
+};
+
+/* 0 when out of memory, or nothing is signed: COUNT tells. */
+static bool take_signatures(struct authentication *a, const struct scan_report *report)
+{
+    struct str rest = report_records(report);
+    struct record r;
+    size_t count = 0;
+
+    while (report_next(&rest, RECORD_SIGNATURE, &r))
+        count++;
+    if (count > SIGNATURES_MAX)
+        count = SIGNATURES_MAX;
+    if (count == 0)
+        return true;
+    a->signatures = calloc(count, sizeof *a->signatures);
+    if (!a->signatures)
+        return false;
+    rest = report_records(report);
+    while (a->count < count && report_next(&rest, RECORD_SIGNATURE, &r))
+        if (signature_of_record(&r, &a->signatures[a->count]))
+            a->count++;
+    return true;
+}
+
+static void verify_dkim(struct session *s, struct authentication *a, int64_t now_s)
+{
+    struct dns_question *early[DKIM_MAX];
+
+    for (size_t i = 0; i < a->count && a->dkim_count < DKIM_MAX; i++) {
+        if (a->signatures[i].kind != SIGNATURE_DKIM)
+            continue;
+        early[a->dkim_count] = dkim_key_ask(s->gate->parts.dns, &a->signatures[i]);
+        a->dkim[a->dkim_count++] = &a->signatures[i];
+    }
+    for (size_t i = 0; i < a->dkim_count; i++)
+        dkim_verify(s->gate->parts.dns, s->gate->keys, a->dkim[i], now_s, &a->verdicts[i]);
+    for (size_t i = 0; i < a->dkim_count; i++)
+        dns_done(&early[i]);
+}
+
+static bool is_partial(const struct signature *s)
+{
+    return s->has_length && s->length < s->body_length;
+}
+
+/* Whoever has one may put anything behind it that its reader then sees (RFC 6376 §8.2). */
+static bool counts(const struct authentication *a, size_t i)
+{
+    return a->verdicts[i].result == DKIM_PASS && (a->trusts_partial || !is_partial(a->dkim[i]));
+}
+
+static bool dkim_is_uncertain(const struct authentication *a)
+{
+    for (size_t i = 0; i < a->dkim_count; i++)
+        if (a->verdicts[i].result == DKIM_TEMPERROR)
+            return true;
+    return false;
+}
+
+/* The most telling one: a pass for the author, another pass, the first there is. */
+static void say_dkim(struct authentication *a)
+{
+    size_t best = 0;
+
+    for (size_t i = 0; i < a->dkim_count; i++) {
+        bool is_author = str_eq_case(str_from(a->dkim[i]->domain), str_from(a->author));
+        if (counts(a, i) && (!counts(a, best) || (is_author && !str_eq_case(str_from(a->dkim[best]->domain), str_from(a->author)))))
+            best = i;
+    }
+    if (a->dkim_count)
+        snprintf(a->dkim_text, sizeof a->dkim_text, "%s %s", dkim_result_name(a->verdicts[best].result), a->dkim[best]->domain);
+}
+
+/* Domains of From as A-labels, each once. A name without a domain is no author. */
+static size_t read_authors(const struct scan_report *report, char to[AUTHORS_MAX][DKIM_NAME_MAX])
+{
+    struct str rest = report_records(report);
+    struct record r;
+    size_t count = 0;
+
+    while (count < AUTHORS_MAX && report_next(&rest, RECORD_MAILBOX, &r)) {
+        bool known = false;
+        if (!str_is_case(r.mailbox.field, "from") || !r.mailbox.domain.len || !domain_to_ascii(r.mailbox.domain, to[count], DKIM_NAME_MAX))
+            continue;
+        for (size_t i = 0; i < count; i++)
+            known = known || strcmp(to[i], to[count]) == 0;
+        count += !known;
+    }
+    return count;
+}
+
+/* A fail that asks for more is worse; where the DNS fails nothing is known. */
+static int badness(const struct dmarc_verdict *v)
+{
+    switch (v->result) {
+    case DMARC_PASS: return 0;
+    case DMARC_NONE: return 1;
+    case DMARC_FAIL: return v->policy == DMARC_POLICY_NONE ? 2 : v->policy == DMARC_POLICY_QUARANTINE ? 4 : 5;
+    case DMARC_TEMPERROR: return 3;
+    }
+    return 3;
+}
+
+static void conclude(const struct session *s, struct authentication *a, const struct dmarc_verdict *v, const char *author, bool uncertain)
+{
+    struct str spf_domain;
+    const struct spf_verdict *spf = lookup_known_spf(s, &spf_domain);
+    char domain[64];
+
+    str_copy(domain, sizeof domain, spf_domain);
+    str_copy(a->author, sizeof a->author, str_from(author));
+    say_dkim(a);
+    str_copy(a->policy_domain, sizeof a->policy_domain, str_from(*v->policy_domain ? v->policy_domain : author));
+    snprintf(a->summary, sizeof a->summary, "SPF %s%s%.40s, DKIM %.60s", spf ? spf_result_name(spf->result) : "none", spf ? " for " : "",
+             domain, *a->dkim_text ? a->dkim_text : "none");
+    str_copy(a->problem, sizeof a->problem, v->result == DMARC_TEMPERROR ? STR("the DNS does not answer for its policy")
+                                                                         : STR("the DNS does not answer for SPF or for a key"));
+    a->facts = (struct author_facts){.result = v->result, .policy = v->policy, .domain = a->author, .policy_domain = a->policy_domain,
+                                     .summary = a->summary, .problem = a->problem, .is_uncertain = uncertain};
+    a->has_author = true;
+}
+
+static void check_dmarc_of(struct session *s, struct authentication *a, const struct scan_report *report)
+{
+    char authors[AUTHORS_MAX][DKIM_NAME_MAX];
+    size_t count = read_authors(report, authors), passed = 0;
+    struct str spf_domain, domains[DKIM_MAX];
+    const struct spf_verdict *spf = lookup_spf(s, &spf_domain);
+    struct dmarc_verdict worst, v;
+
+    for (size_t i = 0; i < a->dkim_count; i++)
+        if (counts(a, i))
+            domains[passed++] = str_from(a->dkim[i]->domain);
+    for (size_t i = 0; i < count; i++) {
+        const struct dmarc_identifiers ids = {.author = str_from(authors[i]), .dkim = domains, .dkim_count = passed,
+                                              .spf = spf && spf->result == SPF_PASS ? spf_domain : str_n("", 0)};
+        dmarc_check(s->gate->parts.dns, &ids, &v);
+        if (i && badness(&v) <= badness(&worst))
+            continue;
+        worst = v;
+        conclude(s, a, &v, authors[i], dkim_is_uncertain(a) || (spf && spf->result == SPF_TEMPERROR));
+    }
+}
+
+bool authentication_run(struct session *s, const struct scan_report *report)
+{
+    int64_t now_s = clock_wall_ms() / 1000;
+    struct authentication *a = calloc(1, sizeof *a);
+
+    if (s->service != SERVICE_MX) {
+        free(a);
+        return true;
+    }
+    s->tx->authentication = a;
+    if (!a || !take_signatures(a, report))
+        return false;
+    if (!lookup_may_wait(s)) {
+        a->facts = (struct author_facts){.result = DMARC_TEMPERROR, .domain = report->from, .policy_domain = "", .summary = "", .sealer = "",
+                                         .problem = "too many questions are under way"};
+        a->has_author = true;
+        return true;
+    }
+    a->trusts_partial = setting_flag(settings_system(s->tx->runtime->settings), SETTING_trust_partial_signatures);
+    verify_dkim(s, a, now_s);
+    arc_verify(s->gate->parts.dns, s->gate->keys, a->signatures, a->count, now_s, &a->arc);
+    say_dkim(a);
+    check_dmarc_of(s, a, report);
+    lookup_end_wait(s);
+    a->facts.chain = a->arc.chain;
+    a->facts.chain_sets = a->arc.sets;
+    a->facts.sealer = a->arc.sealer;
+    return true;
+}
+
+const struct author_facts *authentication_author(const struct session *s)
+{
+    const struct authentication *a = s->tx ? s->tx->authentication : NULL;
+    return a && a->has_author ? &a->facts : NULL;
+}
+
+struct str authentication_dkim(const struct session *s)
+{
+    const struct authentication *a = s->tx ? s->tx->authentication : NULL;
+    return str_from(a ? a->dkim_text : "");
+}
+
+const char *authentication_dmarc(const struct session *s)
+{
+    const struct author_facts *author = authentication_author(s);
+    return author ? dmarc_result_name(author->result) : "";
+}
+
+/* What cannot end or bend a field, a comment or a token. */
+static void add_safe(struct buf *out, struct str text, bool in_comment)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.at[i];
+        bool safe = c > 32 && c < 127 && !strchr("()\\\";=", c);
+        buf_add_char(out, safe || (in_comment && c == ' ') ? (char)c : '?');
+    }
+}
+
+static void add_comment(struct buf *out, const char *text)
+{
+    if (!*text)
+        return;
+    buf_add_text(out, " (");
+    add_safe(out, str_sub(str_from(text), 0, 120), true);
+    buf_add_char(out, ')');
+}
+
+static void add_b(struct buf *out, const struct signature *s)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+    if (s->bytes_len < B_OCTETS)
+        return;
+    buf_add_text(out, " header.b=\"");
+    for (size_t i = 0; i < B_OCTETS; i += 3) {
+        uint32_t bits = (uint32_t)s->bytes[i] << 16 | (uint32_t)s->bytes[i + 1] << 8 | s->bytes[i + 2];
+        for (int shift = 18; shift >= 0; shift -= 6)
+            buf_add_char(out, digits[bits >> shift & 63]);
+    }
+    buf_add_char(out, '"');
+}
+
+static void add_spf(const struct session *s, struct buf *out)
+{
+    struct str domain;
+    const struct spf_verdict *spf = lookup_known_spf(s, &domain);
+
+    if (!spf)
+        return;
+    buf_addf(out, ";\r\n\tspf=%s %s=", spf_result_name(spf->result), address_is_null(&s->tx->mail.sender) ? "smtp.helo" : "smtp.mailfrom");
+    add_safe(out, domain, false);
+}
+
+static void add_dkim(const struct authentication *a, struct buf *out)
+{
+    if (a->dkim_count == 0)
+        buf_add_text(out, ";\r\n\tdkim=none");
+    for (size_t i = 0; i < a->dkim_count; i++) {
+        const struct signature *s = a->dkim[i];
+        buf_addf(out, ";\r\n\tdkim=%s", dkim_result_name(a->verdicts[i].result));
+        add_comment(out, is_partial(s) && a->verdicts[i].result == DKIM_PASS ? "only a part of the body is signed" : a->verdicts[i].problem);
+        buf_add_text(out, " header.d=");
+        add_safe(out, str_from(s->domain), false);
+        buf_add_text(out, " header.s=");
+        add_safe(out, str_from(s->selector), false);
+        buf_addf(out, " header.a=%s", signature_algorithm_name(s->algorithm));
+        add_b(out, s);
+    }
+}
+
+static void add_dmarc(const struct authentication *a, struct buf *out)
+{
+    if (!a->has_author)
+        return;
+    buf_addf(out, ";\r\n\tdmarc=%s", dmarc_result_name(a->facts.result));
+    if (a->facts.result != DMARC_NONE && a->facts.result != DMARC_TEMPERROR)
+        buf_addf(out, " (p=%s)", dmarc_policy_name(a->facts.policy));
+    buf_add_text(out, " header.from=");
+    add_safe(out, str_from(a->author), false);
+}
+
+void authentication_results(const struct session *s, struct buf *out)
+{
+    const struct authentication *a = s->tx->authentication;
+
+    if (!a)
+        return;
+    buf_addf(out, "Authentication-Results: %s", gate_authserv_id(s));
+    add_spf(s, out);
+    add_dkim(a, out);
+    add_dmarc(a, out);
+    if (a->arc.chain != CHAIN_NONE) {
+        buf_addf(out, ";\r\n\tarc=%s", chain_value_name(a->arc.chain));
+        add_comment(out, a->arc.problem);
+        buf_addf(out, " smtp.remote-ip=");
+        char ip[IP_TEXT_MAX];
+        buf_addf(out, "\"%s\"", ip_format(&s->client.peer.ip, ip));
+    }
+    buf_add_text(out, "\r\n");
+}
+
+void authentication_free(struct authentication **a)
+{
+    if (!*a)
+        return;
+    free((*a)->signatures);
+    free(*a);
+    *a = NULL;
+}

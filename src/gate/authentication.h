@@ -1,0 +1,31 @@
+/*
+ * authentication.h: who stands behind a message: DKIM and ARC from the hashes in the report, DMARC from those and SPF. Incoming mail only. Waits for the
+ * DNS; all keys are asked for at once.
+ */
+#ifndef GATE_AUTHENTICATION_H
+#define GATE_AUTHENTICATION_H
+
+#include "base/blob.h"
+#include "policy/facts.h"
+
+struct authentication;
+struct session;
+
+/* Behind the scan; the transaction keeps it. False: out of memory. */
+bool authentication_run(struct session *s, const struct scan_report *report) __attribute__((warn_unused_result));
+/* For the checks; NULL where nothing was made out. */
+const struct author_facts *authentication_author(const struct session *s);
+/* The Authentication-Results field (RFC 8601) for the message; nothing where nothing was made out. */
+void authentication_results(const struct session *s, struct buf *out);
+/* For the log: "pass example.org", "fail example.org", … of DKIM; and of DMARC. "" where nothing was made out. */
+struct str authentication_dkim(const struct session *s);
+const char *authentication_dmarc(const struct session *s);
+void authentication_free(struct authentication **a);
+
+/*
+ * RFC 8601 §5: BODY without the Authentication-Results fields that claim to be ours, or cannot be read and name us. Itself, with another reference, where
+ * there are none; NULL with errno when the copy cannot be made.
+ */
+struct blob *without_forged_results(struct blob *body, const struct scan_report *report, struct str our_id, const char *directory);
+
+#endif
