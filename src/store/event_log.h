@@ -60,7 +60,6 @@ struct event { /* all borrowed for the call */
     struct str helo, tls;        /* tls: tls_describe() or "" */
     struct str sender, recipient, domain;
     struct str spf, standing;
-    struct str spf;
     struct str dkim, dmarc;      /* "pass example.org"; "fail"; "" not made out */
     struct str subject, from, message_id;
     uint64_t size;
