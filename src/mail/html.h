@@ -80,7 +80,7 @@ struct html_result { /* all strings in the arena */
     uint32_t link_count, links_dropped;
     uint32_t image_count, tag_count, max_depth;
     uint32_t split_words; /* by comments, unknown tags or hidden text */
-    size_t plain_letters_as_entities;
+    size_t plain_letters_as_entities; /* but for addresses in mailto links */
 };
 
 /* TEXT is UTF-8 (see charset.h). */

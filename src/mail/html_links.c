@@ -242,10 +242,14 @@ static void add_refresh(struct reader *r, const struct look *look)
 
 static void begin_anchor(struct reader *r)
 {
+    size_t letters_before = r->out->plain_letters_as_entities;
     struct html_link *link = add_link(r, LINK_ANCHOR, html_value(r, ATTRIBUTE_HREF));
 
     if (!link)
         return;
+    if (str_starts_case(link->target, STR("mailto:")))
+        r->out->plain_letters_as_entities = letters_before;
+    r->anchor_letters = r->out->plain_letters_as_entities;
     r->anchor = link;
     r->anchor_sink = r->in_mso ? &r->hidden : &r->visible;
     r->anchor_from = r->anchor_sink->text.len;
@@ -265,6 +269,12 @@ static struct str one_line(struct arena *arena, struct str text)
     return str_trim(str_n(to, text.len));
 }
 
+/* An address written as character references, as Markdown does it, hides from those who collect addresses: no trick on the reader. */
+static bool shows_address(const struct html_link *link)
+{
+    return str_starts_case(link->target, STR("mailto:")) && str_find(link->shown, '@') > 0 && str_find(link->shown, ' ') < 0;
+}
+
 void links_end_anchor(struct reader *r)
 {
     if (!r->anchor)
@@ -274,6 +284,8 @@ void links_end_anchor(struct reader *r)
         r->anchor->seen_from = r->anchor_from;
         r->anchor->seen_to = r->visible.text.len;
     }
+    if (shows_address(r->anchor) && r->out->plain_letters_as_entities > r->anchor_letters)
+        r->out->plain_letters_as_entities = r->anchor_letters;
     r->anchor->hidden = r->anchor->shown.len == 0 && !r->anchor_has_image;
     if (r->anchor->shown.len == 0)
         r->anchor->shown = r->anchor_alt;

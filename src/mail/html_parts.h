@@ -57,6 +57,7 @@ struct reader {
     struct html_link *anchor, *last_link; /* anchor: the open <a>, or NULL */
     const struct sink *anchor_sink;
     size_t anchor_from;                   /* in the sink's text */
+    size_t anchor_letters;                /* plain_letters_as_entities at its start */
     bool anchor_has_image;
     struct str anchor_alt;
     struct colour link_colour;
