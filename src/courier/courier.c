@@ -519,6 +519,10 @@ void courier_free(struct courier **pc)
     while (!list_is_empty(&c->all))
         job_end(c, container_of(c->all.next, struct job, all));
     pthread_mutex_unlock(&c->lock);
+    LIST_EACH_SAFE(&c->leaving, l, after) { /* of one that was never started no clock sees them off */
+        struct connection *one = container_of(l, struct connection, list);
+        connection_drop(&one);
+    }
     hash_each(&c->destinations, free_remembered, NULL);
     hash_table_free(&c->destinations);
     pthread_mutex_destroy(&c->lock);
