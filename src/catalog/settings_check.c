@@ -2,6 +2,7 @@
 #include "catalog/settings_check.h"
 
 #include "catalog/schedule.h"
+#include "catalog/tls_policy.h"
 #include "net/dnsbl.h"
 
 #include <string.h>
@@ -80,6 +81,20 @@ static void check_addresses(const struct policy *p, struct buf *error)
             say(error, "source_addresses", list->at[i], "is not an address");
 }
 
+static void check_tls_policies(const struct policy *p, struct buf *error)
+{
+    const struct setting_list *list = setting_list(p, SETTING_tls_policies);
+    struct tls_policy one;
+    struct buf why = buf_make(1000);
+
+    for (size_t i = 0; i < list->count; i++) {
+        buf_clear(&why);
+        if (!tls_policy_parse(str_from(list->at[i]), &one, &why))
+            buf_addf(error, "%stls_policies: " STR_FMT, error->len ? "\n" : "", STR_ARG(buf_str(&why)));
+    }
+    buf_free(&why);
+}
+
 static void check_policy(const struct policy *p, struct buf *error)
 {
     struct retry_schedule schedule;
@@ -113,6 +128,7 @@ bool settings_check(const struct settings *s, struct buf *error)
     check_endpoints(p, SETTING_listen_console, 0, error);
     check_endpoints(p, SETTING_resolver, 53, error);
     check_certificates(p, error);
+    check_tls_policies(p, error);
     check_block_lists(p, error);
     check_policy(p, error);
     for (size_t i = 0; i < settings_domain_count(s); i++) {

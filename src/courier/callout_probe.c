@@ -103,8 +103,8 @@ static void ask_hops(struct probe *p, const struct hop *hops, size_t count)
     size_t at = 0;
 
     while (at < count && p->out->result == CALLOUT_UNKNOWN && clock_mono_ms() < p->deadline_ms) {
-        struct connection *one = connection_open_among(p->courier, p->settings, p->policy, hops, count, &at, false, p->deadline_ms, UINT32_MAX,
-                                                       p->out->host, &why);
+        struct connection *one = connection_open_among(p->courier, p->settings, p->policy, address_domain(p->who), hops, count, &at, TLS_WISH_NONE,
+                                                       p->deadline_ms, UINT32_MAX, p->out->host, &why);
         if (!one) {
             if (!p->was_answered)
                 str_copy(p->out->text, sizeof p->out->text, str_from(why.text));

@@ -245,6 +245,17 @@ static void note_trouble(struct destination *d, const struct outcome *o)
     str_copy(d->trouble, sizeof d->trouble, str_from(o->text));
 }
 
+/* Does the destination only fail a TLS policy of its own, which this message asks us not to look at? */
+static bool passes_back_off(struct courier *c, const struct job *job, enum reason trouble)
+{
+    if (trouble != REASON_DELIVERY_DANE_FAILED && trouble != REASON_DELIVERY_STS_FAILED)
+        return false;
+    struct blob *body = spool_message_body(c->parts.spool, job->m);
+    bool passes = body && message_wish(job->m, blob_bytes(body)) == TLS_WISH_OPTIONAL;
+    blob_unref(body);
+    return passes;
+}
+
 /* One job from start to end. The lock is not held. */
 static void run_job(struct courier *c, unsigned worker, struct job *job, struct connection **connection)
 {
@@ -262,6 +273,7 @@ static void run_job(struct courier *c, unsigned worker, struct job *job, struct 
     char trouble[sizeof d->trouble];
     memcpy(trouble, d->trouble, sizeof trouble);
     pthread_mutex_unlock(&c->lock);
+    backed_off = backed_off && !passes_back_off(c, job, trouble_reason);
     if (out && backed_off)
         for (size_t i = 0; i < job->count; i++)
             out[i] = outcome_local(OUTCOME_DEFERRED, trouble_reason, "%s", trouble);

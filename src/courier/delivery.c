@@ -96,14 +96,14 @@ static struct str greeted_name(const struct smtp_reply *reply)
 }
 
 /* A session is open: may this message, or any, go there? False with the reason in WHY. */
-static bool suits(const struct connection *one, const char *own, bool requiretls, struct outcome *why)
+static bool suits(const struct connection *one, const char *own, enum tls_wish wish, struct outcome *why)
 {
     /* LMTP serves mailboxes: a local delivery agent has the host's name rightly */
     if (!one->client.is_lmtp && str_is_case(greeted_name(&one->client.reply), own)) {
         *why = outcome_local(OUTCOME_FAILED, REASON_DELIVERY_LOOP, "%s greets as %s, which is this gateway's own name", one->host, own);
         return false;
     }
-    if (requiretls && !one->client.caps.requiretls) {
+    if (wish == TLS_WISH_REQUIRED && !one->client.caps.requiretls) {
         *why = outcome_local(OUTCOME_FAILED, REASON_DELIVERY_NEEDS_TLS, "%s does not offer REQUIRETLS", one->host);
         return false;
     }
@@ -116,7 +116,8 @@ struct opening {
     const struct settings *settings;
     const struct policy *policy;
     const struct hop *hop;
-    bool requiretls;
+    struct str destination;
+    enum tls_wish wish;
     int64_t deadline_ms;
     unsigned worker;
     struct security security;
@@ -128,9 +129,10 @@ struct opening {
 static bool judge_session(struct opening *o, struct connection *one, const char *own)
 {
     if (one->client.reply.code / 100 == 2) {
-        one->is_verified = o->requiretls;
+        one->is_verified = o->security.is_proof && one->client.used_tls && one->client.caps.requiretls;
+        one->is_relaxed = o->security.is_relaxed;
         security_describe(&o->security, &one->client, one->policy, sizeof one->policy);
-        return suits(one, own, o->requiretls, o->why);
+        return suits(one, own, o->wish, o->why);
     }
     *o->why = outcome_of_reply(&one->client.reply, o->hop->lmtp);
     o->next = one->client.reply.code != 521 && one->client.reply.code != 556; /* those speak for the domain (RFC 7504); 554 for this host */
@@ -171,7 +173,7 @@ static bool open_session(struct opening *o, struct connection *one)
             str_copy(one->client.tls_why, sizeof one->client.tls_why, str_from(tls_why));
         if (result == CLIENT_OK)
             return judge_session(o, one, own);
-        *o->why = result == CLIENT_TLS_FAILED ? security_failed(&o->security, &one->client, one->host, o->requiretls) : explain(result, one->host);
+        *o->why = result == CLIENT_TLS_FAILED ? security_failed(&o->security, &one->client, one->host) : explain(result, one->host);
         return false;
     }
 }
@@ -188,9 +190,11 @@ static struct connection *open_hop(struct opening *o, char *host)
     }
     list_init(&one->list);
     one->client.stream.fd = -1;
+    struct security_question question = {.courier = o->courier, .system = settings_system(o->settings), .policy = o->policy, .hop = o->hop,
+                                         .destination = o->destination, .wish = o->wish, .deadline_ms = o->deadline_ms};
     hop_text(o->hop, one->host, sizeof one->host);
     str_copy(host, HOST_TEXT_MAX, str_from(one->host));
-    bool is_open = security_choose(o->courier, o->policy, o->hop, o->requiretls, o->deadline_ms, &o->security, o->why) && open_session(o, one);
+    bool is_open = security_choose(&question, &o->security, o->why) && open_session(o, one);
     security_clear(&o->security);
     if (is_open)
         return one;
@@ -217,12 +221,13 @@ static struct outcome of_resolve(enum resolve_result result, struct str domain)
     }
 }
 
-struct connection *connection_open_among(struct courier *c, const struct settings *settings, const struct policy *p, const struct hop *hops, size_t count,
-                                         size_t *at, bool requiretls, int64_t deadline_ms, unsigned worker, char *host, struct outcome *why)
+struct connection *connection_open_among(struct courier *c, const struct settings *settings, const struct policy *p, struct str domain,
+                                         const struct hop *hops, size_t count, size_t *at, enum tls_wish wish, int64_t deadline_ms, unsigned worker,
+                                         char *host, struct outcome *why)
 {
     struct connection *one = NULL;
     struct outcome last;
-    struct opening o = {.courier = c, .settings = settings, .policy = p, .requiretls = requiretls, .deadline_ms = deadline_ms, .worker = worker,
+    struct opening o = {.courier = c, .settings = settings, .policy = p, .destination = domain, .wish = wish, .deadline_ms = deadline_ms, .worker = worker,
                         .why = &last, .next = true};
     bool is_open_question = false;
 
@@ -238,7 +243,7 @@ struct connection *connection_open_among(struct courier *c, const struct setting
     return one;
 }
 
-struct connection *connection_open(struct courier *c, const struct settings *settings, const struct policy *p, struct str domain, bool requiretls,
+struct connection *connection_open(struct courier *c, const struct settings *settings, const struct policy *p, struct str domain, enum tls_wish wish,
                                    int64_t deadline_ms, unsigned worker, char *host, struct outcome *why)
 {
     struct hop *hops = calloc(HOPS_MAX, sizeof *hops);
@@ -251,7 +256,7 @@ struct connection *connection_open(struct courier *c, const struct settings *set
         return NULL;
     enum resolve_result result = route_resolve(c->parts.dns, settings, domain, hops, &count);
     if (result == RESOLVE_OK)
-        one = connection_open_among(c, settings, p, hops, count, &at, requiretls, deadline_ms, worker, host, why);
+        one = connection_open_among(c, settings, p, domain, hops, count, &at, wish, deadline_ms, worker, host, why);
     else
         *why = of_resolve(result, domain);
     free(hops);
@@ -367,11 +372,9 @@ static void note_security(struct attempt *a)
 /* A connection to send on: the kept one while it lives and may be used, or a new one. *WAS_KEPT tells which. */
 static bool make_ready(struct attempt *a, int64_t deadline_ms, bool *was_kept)
 {
-    /* RFC 8689 §5: a report is not lost because its way back promises less; it holds no more than a header */
-    bool requiretls = a->job->m->mail.requiretls && !address_is_null(&a->job->m->mail.sender);
     struct outcome why;
 
-    if (a->connection && requiretls && !a->connection->is_verified)
+    if (a->connection && ((a->wish == TLS_WISH_REQUIRED && !a->connection->is_verified) || (a->wish != TLS_WISH_OPTIONAL && a->connection->is_relaxed)))
         connection_retire(a->courier, &a->connection);
     if (a->connection && !connection_may_be_kept(a->connection))
         connection_retire(a->courier, &a->connection);
@@ -384,13 +387,13 @@ static bool make_ready(struct attempt *a, int64_t deadline_ms, bool *was_kept)
         note_security(a);
         return true;
     }
-    a->connection = connection_open(a->courier, a->settings, a->policy, str_from(a->job->to->domain), requiretls, deadline_ms, a->worker,
+    a->connection = connection_open(a->courier, a->settings, a->policy, str_from(a->job->to->domain), a->wish, deadline_ms, a->worker,
                                     a->host, &why);
     if (a->connection) {
         note_security(a);
         return true;
     }
-    a->host_is_down = why.kind == OUTCOME_DEFERRED && !requiretls; /* what one message asks for must not hold up the others */
+    a->host_is_down = why.kind == OUTCOME_DEFERRED && a->wish != TLS_WISH_REQUIRED; /* what one message asks for must not hold up the others */
     a->trouble = why;
     return false;
 }
@@ -434,6 +437,7 @@ void delivery_attempt(struct attempt *a)
         if (job->m->recipients[job->recipients[i]].state == SPOOL_QUEUED) /* the held and frozen ones of the job stay */
             who[count++] = (uint32_t)i;
     if (body && who) {
+        a->wish = message_wish(job->m, blob_bytes(body));
         deliver_to(a, body, who, count);
     } else {
         struct outcome o = outcome_local(OUTCOME_DEFERRED, REASON_DELIVERY_DELAYED, "the message could not be read from the queue");
@@ -451,7 +455,7 @@ struct smtp_client *courier_open(struct courier *c, const struct settings *setti
     const struct domain *ours = settings_domain(settings, domain);
     struct outcome why;
     char hop[HOST_TEXT_MAX];
-    struct connection *one = connection_open(c, settings, ours ? &ours->policy : settings_system(settings), domain, false, deadline_ms,
+    struct connection *one = connection_open(c, settings, ours ? &ours->policy : settings_system(settings), domain, TLS_WISH_NONE, deadline_ms,
                                              UINT32_MAX, hop, &why);
 
     if (!one)

@@ -40,7 +40,8 @@ struct connection {
     struct smtp_client client;
     char host[HOST_TEXT_MAX];  /* "mx.example.net[192.0.2.1]:25" */
     int64_t idle_since_ms;     /* monotonic */
-    bool is_verified;          /* in TLS with a good certificate, and offers REQUIRETLS */
+    bool is_verified;          /* proven to be a server of the destination, in TLS, and offers REQUIRETLS */
+    bool is_relaxed;           /* opened for mail that says TLS-Required: No, against the destination's own policy: for such mail only */
     char policy[TLS_POLICY_MAX]; /* security_describe() */
 };
 
@@ -84,6 +85,15 @@ struct courier {
     _Atomic uint64_t delivered, deferred, bounced;
 };
 
+/* What a message asks for (RFC 8689). */
+enum tls_wish {
+    TLS_WISH_NONE,
+    TLS_WISH_REQUIRED, /* REQUIRETLS: protected all the way, or not at all */
+    TLS_WISH_OPTIONAL  /* TLS-Required: No: what the destination publishes must not stand in its way */
+};
+/* wish.c */
+enum tls_wish message_wish(const struct spool_message *m, struct str body);
+
 /* What became of one recipient. */
 enum outcome_kind { OUTCOME_DELIVERED, OUTCOME_DEFERRED, OUTCOME_FAILED };
 struct outcome {
@@ -111,6 +121,7 @@ struct attempt {
     bool is_slow;                  /* it was there, and stopped answering in the middle */
     bool host_is_down;             /* nobody answered at all: */
     struct outcome trouble;        /* says why */
+    enum tls_wish wish;
     char host[HOST_TEXT_MAX];      /* the hop tried last; "": none was */
     char tls[128], tls_policy[TLS_POLICY_MAX]; /* of the session last used: for the log */
     unsigned worker;
@@ -118,12 +129,13 @@ struct attempt {
 void delivery_attempt(struct attempt *a);
 bool connection_may_be_kept(const struct connection *one); /* it has not carried its share yet */
 /* Opens a connection to DOMAIN's first hop that answers; on failure WHY tells. HOST (HOST_TEXT_MAX) gets the hop tried last. */
-struct connection *connection_open(struct courier *c, const struct settings *settings, const struct policy *p, struct str domain, bool requiretls,
+struct connection *connection_open(struct courier *c, const struct settings *settings, const struct policy *p, struct str domain, enum tls_wish wish,
                                    int64_t deadline_ms, unsigned worker, char *host, struct outcome *why);
 
 /* The same among COUNT hops that are known, from *AT on, which ends behind the one that was opened. */
-struct connection *connection_open_among(struct courier *c, const struct settings *settings, const struct policy *p, const struct hop *hops, size_t count,
-                                         size_t *at, bool requiretls, int64_t deadline_ms, unsigned worker, char *host, struct outcome *why);
+struct connection *connection_open_among(struct courier *c, const struct settings *settings, const struct policy *p, struct str domain,
+                                         const struct hop *hops, size_t count, size_t *at, enum tls_wish wish, int64_t deadline_ms, unsigned worker,
+                                         char *host, struct outcome *why);
 
 /* retire.c. Drop closes at once; retire says QUIT first and leaves the rest to the clock. Neither waits. The lock is not held. */
 void connection_drop(struct connection **c);

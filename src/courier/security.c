@@ -58,12 +58,9 @@ static void demand_roots(struct security *s, const struct hop *hop, bool own)
     d->names[d->name_count++] = s->parent;
 }
 
-/* What there is to decide by. */
+/* The question, and where the answer goes. */
 struct choice {
-    struct courier *courier;
-    const struct policy *policy;
-    const struct hop *hop;
-    int64_t deadline_ms;
+    const struct security_question *q;
     struct security *s;
     struct outcome *why;
 };
@@ -71,7 +68,7 @@ struct choice {
 static bool not_used(const struct choice *c, enum reason reason)
 {
     c->s->reason = reason;
-    *c->why = outcome_local(OUTCOME_DEFERRED, reason, "%s is not used: %s", c->hop->host, c->s->policy);
+    *c->why = outcome_local(OUTCOME_DEFERRED, reason, "%s is not used: %s", c->q->hop->host, c->s->policy);
     return false;
 }
 
@@ -80,7 +77,7 @@ static bool may_have_policy(const struct choice *c)
 {
     struct ip literal;
 
-    return c->courier->parts.sts && setting_flag(c->policy, SETTING_mta_sts) && !c->hop->lmtp && !ip_parse(str_from(c->hop->domain), &literal);
+    return c->q->courier->parts.sts && setting_flag(c->q->policy, SETTING_mta_sts) && !c->q->hop->lmtp && !ip_parse(str_from(c->q->hop->domain), &literal);
 }
 
 /* RFC 8461 §5. DANE has left it open, or wants TLS without saying more. */
@@ -89,7 +86,7 @@ static bool choose_sts(const struct choice *c)
     struct security *s = c->s;
     struct sts_finding *f = &s->sts;
 
-    sts_find(c->courier->parts.sts, str_from(c->hop->domain), str_from(c->hop->host), c->deadline_ms, f);
+    sts_find(c->q->courier->parts.sts, str_from(c->q->hop->domain), str_from(c->q->hop->host), c->q->deadline_ms, f);
     if (f->result == STS_STOPPED) {
         *c->why = outcome_local(OUTCOME_DEFERRED, REASON_DELIVERY_DELAYED, "the gateway was stopped");
         return false;
@@ -103,14 +100,14 @@ static bool choose_sts(const struct choice *c)
     if (f->mode == STS_MODE_ENFORCE && !f->names_host)
         return not_used(c, REASON_DELIVERY_STS_FAILED);
     if (f->mode == STS_MODE_ENFORCE) {
-        demand_roots(s, c->hop, false);
+        demand_roots(s, c->q->hop, false);
         s->reason = REASON_DELIVERY_STS_FAILED;
         s->is_proof = true;
         return true;
     }
     s->is_trial = true;
     s->demand.check = TLS_CHECK_ADVISORY;
-    s->demand.names[0] = c->hop->host;
+    s->demand.names[0] = c->q->hop->host;
     s->demand.name_count = 1;
     return true;
 }
@@ -121,21 +118,35 @@ static bool choose_published(const struct choice *c, bool is_only)
     struct security *s = c->s;
     struct dane *d = &s->dane;
 
-    dane_find(c->courier->parts.dns, c->courier->parts.tls, c->hop, d);
+    dane_find(c->q->courier->parts.dns, c->q->courier->parts.tls, c->q->hop, d);
     say(s, d->result == DANE_NONE && !is_only ? TLS_LEVEL_MAY : is_only ? TLS_LEVEL_DANE_ONLY : TLS_LEVEL_DANE, d->why);
     if (d->result == DANE_FAILED || (is_only && d->result != DANE_USABLE))
         return not_used(c, REASON_DELIVERY_DANE_FAILED);
     if (d->result != DANE_NONE)
-        demand_dane(s, c->hop);
+        demand_dane(s, c->q->hop);
     return d->result == DANE_USABLE || !may_have_policy(c) || choose_sts(c);
 }
 
-static bool choose_level(const struct choice *c, enum tls_level level)
+/* Names of the table instead of those that DNS or the destination would give. */
+static void take_names(struct security *s, const struct tls_policy *entry)
 {
-    static const char by_setting[] = "as destination_tls says";
+    for (size_t i = 0; i < entry->name_count; i++) {
+        str_copy(s->names[i], sizeof s->names[i], entry->names[i]);
+        s->demand.names[i] = s->names[i];
+    }
+    s->demand.name_count = entry->name_count ? entry->name_count : s->demand.name_count;
+}
+
+/* ENTRY may be NULL: the setting destination_tls says it. */
+static bool choose_level(const struct choice *c, enum tls_level level, const struct tls_policy *entry)
+{
+    const struct hop *hop = c->q->hop;
     struct security *s = c->s;
 
-    say(s, level, by_setting);
+    if (entry)
+        snprintf(s->policy, sizeof s->policy, "%s: as tls_policies says for " STR_FMT, level_names[level], STR_ARG(entry->domain));
+    else
+        say(s, level, "as destination_tls says");
     switch (level) {
     case TLS_LEVEL_NONE:
         s->tls = SECURITY_NONE;
@@ -145,8 +156,10 @@ static bool choose_level(const struct choice *c, enum tls_level level)
         return true;
     case TLS_LEVEL_VERIFY:
     case TLS_LEVEL_SECURE:
-        demand_roots(s, c->hop, level == TLS_LEVEL_SECURE);
-        s->is_proof = level == TLS_LEVEL_SECURE || !c->hop->by_mx || c->hop->mx_is_authentic;
+        demand_roots(s, hop, level == TLS_LEVEL_SECURE);
+        if (entry)
+            take_names(s, entry);
+        s->is_proof = level == TLS_LEVEL_SECURE || !hop->by_mx || hop->mx_is_authentic || (entry && entry->name_count);
         return true;
     case TLS_LEVEL_DANE:
     case TLS_LEVEL_DANE_ONLY:
@@ -156,25 +169,80 @@ static bool choose_level(const struct choice *c, enum tls_level level)
     }
 }
 
-bool security_choose(struct courier *courier, const struct policy *p, const struct hop *hop, bool requiretls, int64_t deadline_ms,
-                     struct security *s, struct outcome *why)
+/* RFC 8689 §4.2.1: the name of the host must come from DNSSEC, from a policy of MTA-STS, from an operator, or be the domain's own; and its
+ * certificate must be good. */
+static bool require(const struct choice *c)
 {
-    struct choice c = {.courier = courier, .policy = p, .hop = hop, .deadline_ms = deadline_ms, .s = s, .why = why};
+    const struct hop *hop = c->q->hop;
+    struct security *s = c->s;
+    bool named = s->is_proof || !hop->by_mx || hop->mx_is_authentic || (s->sts.result == STS_FOUND && s->sts.names_host) ||
+                 strcmp(hop->host, hop->domain) == 0;
 
-    *s = (struct security){.tls = SECURITY_MAY, .reason = REASON_DELIVERY_TLS_FAILED, .demand = {.name = hop->host}};
-    if (hop->unix_path[0] && !requiretls) {
+    s->is_required = true;
+    s->is_trial = false;
+    if (!named) {
+        *c->why = outcome_local(OUTCOME_FAILED, REASON_DELIVERY_NEEDS_TLS,
+                                "%s is not used: neither DNSSEC nor MTA-STS vouches for it as a mail server of %s, as REQUIRETLS wants (%s)", hop->host,
+                                hop->domain, s->policy);
+        str_copy(c->why->status, sizeof c->why->status, STR("5.7.10"));
+        return false;
+    }
+    if (s->demand.check < TLS_CHECK_ROOTS)
+        demand_roots(s, hop, false);
+    s->is_proof = true;
+    size_t len = strlen(s->policy);
+    snprintf(s->policy + len, sizeof s->policy - len, "; requiretls");
+    return true;
+}
+
+/* §4.2.2: TLS as well as it goes. What an operator demands holds all the same. */
+static bool relax(const struct choice *c)
+{
+    struct security *s = c->s;
+    char before[sizeof s->policy];
+
+    memcpy(before, s->policy, sizeof before);
+    *s = (struct security){.tls = SECURITY_MAY, .reason = REASON_DELIVERY_TLS_FAILED, .demand = {.name = c->q->hop->host}, .is_relaxed = true, .dane = s->dane};
+    snprintf(s->policy, sizeof s->policy, "may: TLS-Required: No of the message, instead of %.*s", (int)sizeof s->policy - 100, before);
+    return true;
+}
+
+static enum tls_level find_level(const struct security_question *q, struct tls_policy *entry, bool *has_entry)
+{
+    bool has_own = q->policy != q->system && q->policy->value[SETTING_destination_tls].is_explicit;
+
+    *has_entry = !has_own && tls_policy_find(setting_list(q->system, SETTING_tls_policies), q->destination, entry);
+    char name[16] = "";
+    if (*has_entry)
+        str_copy(name, sizeof name, entry->level);
+    return level_of(*has_entry ? name : setting_text(q->policy, SETTING_destination_tls));
+}
+
+bool security_choose(const struct security_question *q, struct security *s, struct outcome *why)
+{
+    struct choice c = {.q = q, .s = s, .why = why};
+    struct tls_policy entry;
+    bool has_entry;
+    enum tls_level level = find_level(q, &entry, &has_entry);
+
+    *s = (struct security){.tls = SECURITY_MAY, .reason = REASON_DELIVERY_TLS_FAILED, .demand = {.name = q->hop->host}};
+    *why = (struct outcome){.reason = REASON_NONE};
+    if (q->hop->unix_path[0] && q->wish != TLS_WISH_REQUIRED) {
         s->tls = SECURITY_NONE;
         say(s, TLS_LEVEL_NONE, "a socket of this host");
         return true;
     }
-    if (!choose_level(&c, level_of(setting_text(p, SETTING_destination_tls))))
-        return false;
-    if (requiretls && s->demand.check < TLS_CHECK_ROOTS) { /* RFC 8689 §4.2.1: the certificate must be good */
-        s->is_trial = false;
-        demand_roots(s, hop, false);
-        snprintf(s->policy, sizeof s->policy, "requiretls: the sender asked for it");
+    if (q->wish == TLS_WISH_REQUIRED && level < TLS_LEVEL_DANE) { /* what is published may vouch for the host */
+        level = TLS_LEVEL_DANE;
+        has_entry = false;
     }
-    return true;
+    bool can = choose_level(&c, level, has_entry ? &entry : NULL);
+    bool is_published = level == TLS_LEVEL_DANE && (!can || s->tls == SECURITY_MUST || s->is_trial);
+    if (q->wish == TLS_WISH_OPTIONAL && is_published && why->reason != REASON_DELIVERY_DELAYED)
+        return relax(&c);
+    if (q->wish == TLS_WISH_REQUIRED && can)
+        return require(&c);
+    return can;
 }
 
 void security_clear(struct security *s)
@@ -182,10 +250,13 @@ void security_clear(struct security *s)
     dane_clear(&s->dane);
 }
 
-struct outcome security_failed(const struct security *s, const struct smtp_client *client, const char *host, bool requiretls)
+struct outcome security_failed(const struct security *s, const struct smtp_client *client, const char *host)
 {
-    if (requiretls)
-        return outcome_local(OUTCOME_FAILED, REASON_DELIVERY_NEEDS_TLS, "TLS with %s failed (%s): %s", host, s->policy, client->tls_why);
+    if (s->is_required) {
+        struct outcome o = outcome_local(OUTCOME_FAILED, REASON_DELIVERY_NEEDS_TLS, "TLS with %s failed (%s): %s", host, s->policy, client->tls_why);
+        str_copy(o.status, sizeof o.status, STR("5.7.10")); /* RFC 8689 §4.2.1 */
+        return o;
+    }
     return outcome_local(OUTCOME_DEFERRED, s->reason, "TLS with %s failed (%s): %s", host, s->policy, client->tls_why);
 }
 

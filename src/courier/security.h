@@ -5,6 +5,7 @@
 #ifndef COURIER_SECURITY_H
 #define COURIER_SECURITY_H
 
+#include "catalog/tls_policy.h"
 #include "courier/parts.h"
 #include "courier/sts.h"
 
@@ -43,6 +44,9 @@ struct security {
     enum { SECURITY_NONE = CLIENT_TLS_NONE, SECURITY_MAY = CLIENT_TLS_MAY, SECURITY_MUST = CLIENT_TLS_MUST } tls;
     struct tls_demand demand;     /* points into this struct and the hop */
     bool is_proof;                /* a session under it shows that this is a server of the destination (RFC 8689 §4.2.1) */
+    bool is_relaxed;              /* what the destination publishes wanted more, and the message asks us not to look at it */
+    bool is_required;             /* REQUIRETLS */
+    char names[TLS_POLICY_NAMES_MAX][256]; /* of tls_policies */
     enum reason reason;           /* of the outcome where the hop does not show it */
     struct dane dane;
     struct sts_finding sts;
@@ -50,12 +54,19 @@ struct security {
     char parent[260];             /* ".example.net", for SECURE */
     char policy[TLS_POLICY_MAX - 200];             /* which policy holds, and why: for the log */
 };
-/* False with WHY: this hop must not be used. security_clear() either way. HOP must outlive S. */
-bool security_choose(struct courier *c, const struct policy *p, const struct hop *hop, bool requiretls, int64_t deadline_ms, struct security *s,
-                     struct outcome *why);
+struct security_question { /* all borrowed; the hop must outlive the answer */
+    struct courier *courier;
+    const struct policy *system, *policy; /* policy: of the destination, where it is a domain of ours */
+    const struct hop *hop;
+    struct str destination;       /* the domain of the recipients */
+    enum tls_wish wish;
+    int64_t deadline_ms;          /* monotonic */
+};
+/* False with WHY: this hop must not be used. security_clear() either way. */
+bool security_choose(const struct security_question *q, struct security *s, struct outcome *why);
 void security_clear(struct security *s);
 /* The session did not come about: what to say of it. */
-struct outcome security_failed(const struct security *s, const struct smtp_client *client, const char *host, bool requiretls);
+struct outcome security_failed(const struct security *s, const struct smtp_client *client, const char *host);
 /* It did: one line for the log, "dane: 3 1 1 0123… at _25._tcp.mx.example.net matched". */
 void security_describe(const struct security *s, const struct smtp_client *client, char *to, size_t size);
 

@@ -4,6 +4,10 @@ import socket
 import ssl
 import threading
 
+import postern_testing as pt
+import signed_dns
+from scripted_hop import Hop
+
 
 class PolicyHost:
     """ANSWERS: by host name the bytes of a whole HTTP reply, or a function of the request (bytes) that gives them; None: no answer ever."""
@@ -69,3 +73,36 @@ def reply(body, status="200 OK", kind="text/plain", more=""):
 
 def policy(*mx, mode="enforce", max_age=604800):
     return reply("version: STSv1\r\nmode: %s\r\n%smax_age: %d\r\n" % (mode, "".join("mx: %s\r\n" % m for m in mx), max_age))
+
+
+class World:
+    """Domains with a policy, an MX host each at port 25 of an address of its own, and a gateway that sees them through a zone file."""
+
+    def __init__(self, factory):
+        self.directory = signed_dns.open_directory(factory, "sts")
+        self.authority = signed_dns.Authority(self.directory)
+        self.https = PolicyHost(self.authority)
+        self.hops, self.zone, self.ids = {}, [], {}
+
+    def add(self, name, answer, good=True, tls=True, certificate=None, number="a1", txt=None):
+        """A domain NAME with one MX host; GOOD: with a certificate that is."""
+        address, mx = signed_dns.free_address(), "mx." + name
+        pair = None
+        if tls:
+            pair = self.authority.issue(mx) if good is True else good or pt.make_certificate(self.directory, mx, stem=mx)
+        self.hops[name] = Hop(address=(address, 25), certificate=pair)
+        self.zone += ["%s. MX 10 %s." % (name, mx), "%s. A %s" % (mx, address), "mta-sts.%s. A 127.0.0.1" % name]
+        self.ids[name] = txt or "v=STSv1; id=%s;" % number
+        if answer is not None:
+            self.https.add("mta-sts." + name, answer, certificate)
+
+    def gateway(self, **settings):
+        zone = self.zone + ['_mta-sts.%s. TXT "%s"' % item for item in self.ids.items()]
+        return pt.Gateway(settings={"tls_roots": self.authority.cert, "mta_sts_port": self.https.port, "submission_networks": ["127.0.0.0/8"],
+                                    "submission_require_tls": False, "mta_sts_timeout": "5s", **settings}, zone="\n".join(zone) + "\n", sink=False,
+                          domains={"acme.test": {"routes": ["127.0.0.1:9"]}})
+
+    def close(self):
+        self.https.close()
+        for hop in self.hops.values():
+            hop.close()

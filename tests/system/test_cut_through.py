@@ -49,7 +49,7 @@ def test_requiretls_never_goes_out_in_plaintext():
         c.start_tls()
         c.ask("EHLO client.example.test")
         assert send(c, mail=" REQUIRETLS").startswith("250")
-        assert g.wait_for_event(event="bounced", recipient="ann@acme.test")[0]["dsn"] == "5.7.30"
+        assert g.wait_for_event(event="bounced", recipient="ann@acme.test")[0]["dsn"] == "5.7.10"
         assert not [line for line in hop.said if line.startswith(("MAIL", "RCPT"))]
 
 

@@ -3,44 +3,11 @@ import os
 
 import pytest
 
-import policy_host
 import postern_testing as pt
 import signed_dns
-from policy_host import policy, reply
-from scripted_hop import Hop
+from policy_host import World, policy, reply
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="port 25 is for root")
-
-
-class World:
-    def __init__(self, factory):
-        self.directory = signed_dns.open_directory(factory, "sts")
-        self.authority = signed_dns.Authority(self.directory)
-        self.https = policy_host.PolicyHost(self.authority)
-        self.hops, self.zone, self.ids = {}, [], {}
-
-    def add(self, name, answer, good=True, tls=True, certificate=None, number="a1", txt=None):
-        """A domain NAME with one MX host; GOOD: with a certificate that is."""
-        address, mx = signed_dns.free_address(), "mx." + name
-        pair = None
-        if tls:
-            pair = self.authority.issue(mx) if good is True else good or pt.make_certificate(self.directory, mx, stem=mx)
-        self.hops[name] = Hop(address=(address, 25), certificate=pair)
-        self.zone += ["%s. MX 10 %s." % (name, mx), "%s. A %s" % (mx, address), "mta-sts.%s. A 127.0.0.1" % name]
-        self.ids[name] = txt or "v=STSv1; id=%s;" % number
-        if answer is not None:
-            self.https.add("mta-sts." + name, answer, certificate)
-
-    def gateway(self, **settings):
-        zone = self.zone + ['_mta-sts.%s. TXT "%s"' % item for item in self.ids.items()]
-        return pt.Gateway(settings={"tls_roots": self.authority.cert, "mta_sts_port": self.https.port, "submission_networks": ["127.0.0.0/8"],
-                                    "submission_require_tls": False, "mta_sts_timeout": "5s", **settings}, zone="\n".join(zone) + "\n", sink=False,
-                          domains={"acme.test": {"routes": ["127.0.0.1:9"]}})
-
-    def close(self):
-        self.https.close()
-        for hop in self.hops.values():
-            hop.close()
 
 
 @pytest.fixture(scope="module")
