@@ -304,7 +304,7 @@ static bool read_name(struct arena *arena, struct link_context *c, struct str na
     if (length > 1 && ascii[length - 1] == '.')
         length--;
     struct str host = str_n(ascii, length);
-    if (strspn(ascii, ".") >= length || has_forbidden(host))
+    if (strspn(ascii, ".") >= length || ascii[length - 1] == '.' || has_forbidden(host)) /* two dots at its end: no DNS has it */
         return false;
     if (ends_in_number(host))
         return read_ipv4(host, out) && keep_address(arena, out);

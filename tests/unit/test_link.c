@@ -92,7 +92,7 @@ static void no_link(void **state)
 {
     static const char *const rows[] = {"",           "mailto:a@example.com", "cid:x@y",          "#top",         "/path",           "tel:+49123", "javascript:x()",
                                        "http://",    "http:///",             "http://@/",        "http://a b/",  "http://exa<mple", "data:,x",    "page.html",
-                                       "http://a:b", "http://a:99999/",      "http://256.1.1.1", "http://1.2.3.4.5", "http://.../"};
+                                       "http://a:b", "http://a:99999/",      "http://256.1.1.1", "http://1.2.3.4.5", "http://.../", "http://a.1../"};
     struct link l;
 
     (void)state;
