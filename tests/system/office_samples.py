@@ -272,3 +272,8 @@ def onenote(*files):
     store = b"".join(bytes.fromhex("e716e3bd65261145a4c48d4d0b7a9eac") + struct.pack("<Q", len(f)) + bytes(12) + f + bytes(-len(f) % 8) +
                      bytes.fromhex("22a7fb71790f0b4abb13899256426b24") for f in files)
     return head + store + bytes(64)
+
+
+def onenote_name(name):
+    raw = name.encode("utf-16-le")
+    return struct.pack("<I", len(raw)) + raw + bytes(4)

@@ -2,6 +2,7 @@
 import base64
 import json
 import subprocess
+import zlib
 
 import office_samples as made
 import pdf_samples as pdf
@@ -122,3 +123,93 @@ def test_pdf(content, facts):
 def test_files_in_pdf(objects):
     files = files_of(pdf.pdf(*objects))
     assert [(f["name"], f["type"]) for f in files[1:]] == [("run.exe", "pe")]
+
+
+def test_files_in_onenote_with_their_names():
+    files = files_of(made.onenote(b"WScript.Echo(1)", made.PROGRAM) + made.onenote_name("open me.hta") + made.onenote_name("b.exe") + made.onenote_name("b.exe"))
+    assert files[0]["type"] == "onenote" and files[0]["facts"] == ["ole-object"]
+    assert [(f["name"], f["type"]) for f in files[1:]] == [("open me.hta", "text"), ("b.exe", "pe")]
+    assert names(files_of(made.onenote(made.PROGRAM))) == ["file"]
+
+
+def html(script="", body=""):
+    return ("<!DOCTYPE html><html><body>%s<script>%s</script></body></html>" % (body, script)).encode()
+
+
+def b64(data):
+    return base64.b64encode(data).decode()
+
+
+ZIP = made.zipped([("run.exe", made.PROGRAM)])
+MARKUP = [
+    ("plain", b"<html><body>hello</body></html>", "html", set(), []),
+    ("script", html("alert(1)"), "html", {"script"}, []),
+    ("script in UTF-16", b"\xff\xfe" + html("alert(1)").decode().encode("utf-16-le"), "html", {"script"}, []),
+    ("event", b"<html><body onload=go()>", "html", {"script"}, []),
+    ("builds a file", html("var b = new Blob([x]); a.href = URL.createObjectURL(b)"), "html", {"script", "html-smuggling"}, []),
+    ("zip in letters", html("var z = atob('%s')" % b64(ZIP)), "html", {"script", "html-smuggling"}, ["data", "data/run.exe"]),
+    ("zip in an address", html(body='<a href="data:application/zip;base64,%s">x</a>' % b64(ZIP)).replace(b"<script></script>", b""), "html", set(),
+     ["data", "data/run.exe"]),
+    ("picture in an address", html(body='<img src="data:image/gif;base64,%s">' % b64(b"GIF89a\1\0\1\0\0\0\0" + bytes(200))), "html", {"script", "damaged"},
+     ["data"]),
+    ("svg", b"<svg xmlns='http://www.w3.org/2000/svg'><circle/></svg>", "svg", set(), []),
+    ("svg with script", b"<svg xmlns='http://www.w3.org/2000/svg' onload='x()'/>", "svg", {"script"}, []),
+    ("word in one file", ('<?xml version="1.0"?><?mso-application progid="Word.Document"?><w:wordDocument w:macrosPresent="yes"><w:binData>%s</w:binData>'
+                          % base64.encodebytes(b"ActiveMime" + bytes(40) + zlib.compress(made.compound(made.vba_project()))).decode()).encode(), "xml",
+     {MACRO, AUTO}, ["data"]),
+    ("shortcut", b"[InternetShortcut]\r\nURL=https://phish.example/\r\n", "shortcut", set(), []),
+]
+
+
+@pytest.mark.parametrize("content,kind,facts,inside", [k[1:] for k in MARKUP], ids=[k[0] for k in MARKUP])
+def test_markup(content, kind, facts, inside):
+    files = files_of(content)
+    assert (files[0]["type"], set(files[0]["facts"]), names(files)) == (kind, facts, inside), files
+
+
+def test_a_shortcut_leads_somewhere():
+    assert [link["host"] for link in report_of(b"[InternetShortcut]\r\nURL=https://phish.example/\r\n", "x.url")["links"]] == ["phish.example"]
+
+
+def by_program(folder, command, result, content=made.PROGRAM):
+    (folder / "run.exe").write_bytes(content)
+    subprocess.run(command, cwd=folder, stdout=subprocess.DEVNULL, check=True)
+    return (folder / result).read_bytes()
+
+
+@pytest.mark.parametrize("command,result,kind,inside", [
+    (["7z", "a", "-bd", "x.7z", "run.exe"], "x.7z", "7z", ["run.exe"]), (["7z", "a", "-bd", "-tzip", "x.zip", "run.exe"], "x.zip", "zip", ["run.exe"]),
+    (["7z", "a", "-bd", "-tzip", "-mm=LZMA", "x.zip", "run.exe"], "x.zip", "zip", ["run.exe"]), (["tar", "-cJf", "x.txz", "run.exe"], "x.txz", "xz", ["run.exe"]),
+    (["tar", "-czf", "x.tgz", "run.exe"], "x.tgz", "gzip", ["run.exe"]), (["tar", "-cjf", "x.tbz", "run.exe"], "x.tbz", "bzip2", ["run.exe"]),
+    (["zstd", "-q", "run.exe", "-o", "file.zst"], "file.zst", "zstd", ["file"]), (["lz4", "-q", "run.exe", "file.lz4"], "file.lz4", "lz4", ["file"]),
+    (["genisoimage", "-quiet", "-J", "-o", "x.iso", "run.exe"], "x.iso", "iso", ["run.exe"]), (["7z", "a", "-bd", "-twim", "x.wim", "run.exe"], "x.wim", "unknown", []),
+], ids=lambda x: x if isinstance(x, str) else None)
+def test_archives_of_real_programs(tmp_path, command, result, kind, inside):
+    files = files_of(by_program(tmp_path, command, result))
+    assert (files[0]["type"], names(files)) == (kind, inside), files
+    assert all(f["type"] == "pe" for f in files[1:])
+
+
+@pytest.mark.parametrize("options,facts", [
+    (["-tzip"], {"encrypted"}), (["-tzip", "-mem=AES256"], {"encrypted"}), (["-t7z"], {"encrypted"}), (["-t7z", "-mhe=on"], {"encrypted", "header-encrypted"}),
+], ids=["zip", "zip with AES", "7z", "7z with its names"])
+def test_locked_archives(tmp_path, options, facts):
+    assert set(files_of(by_program(tmp_path, ["7z", "a", "-bd", "-psecret", *options, "x", "run.exe"], "x.7z" if "-t7z" in options else "x.zip"))[0]["facts"]) == facts
+
+
+def test_pdf_of_qpdf(tmp_path):
+    plain, packed, locked = (tmp_path / n for n in ("a.pdf", "b.pdf", "c.pdf"))
+    plain.write_bytes(pdf.pdf((5, pdf.JAVASCRIPT), catalog="/OpenAction 5 0 R"))
+    subprocess.run(["qpdf", "--object-streams=generate", plain, packed], check=True)
+    assert b"JavaScript" not in packed.read_bytes()
+    assert set(files_of(packed.read_bytes())[0]["facts"]) == {"pdf-javascript", "pdf-open-action"}
+    subprocess.run(["qpdf", "--encrypt", "user", "owner", "256", "--", "--object-streams=generate", plain, locked], check=True)
+    assert {"encrypted"} <= set(files_of(locked.read_bytes())[0]["facts"]) <= {"encrypted", "pdf-open-action"}
+
+
+@pytest.mark.parametrize("content,kind", [
+    (bytes(3) + b"MSDOS5.0" + bytes(43) + b"FAT16   " + bytes(448) + b"\x55\xaa" + bytes(100), "disk"), (bytes(1024) + b"conectix" + bytes(504), "vhd"),
+], ids=["img", "vhd"])
+def test_what_cannot_be_looked_into_says_so(content, kind):
+    whole = files_of(content)[0]
+    assert (whole["type"], whole["facts"]) == (kind, ["damaged"]) and "not looked into" in whole["detail"]

@@ -281,6 +281,9 @@ static void repeated_words_are_read_once(void **state)
         {"files", "%PDF-1.4\n", "1 0 obj<</EF<</F 1 0 R>>>>stream endstream ", ""}, {"objects", "%PDF-1.4\n", "/ObjStm stream 1 0 obj ", "endstream"},
         {"groups", "{\\rtf1", "{", ""}, {"data", "{\\rtf1", "\\objdata 00", ""}, {"objects in RTF", "{\\rtf1", "{\\objdata 0102}", ""},
         {"fields", "{\\rtf1", "{\\fldinst DDE", ""}, {"binary", "{\\rtf1", "\\bin1 {", ""}, {"zip heads", "PK\3\4", "PK\3\4", ""},
+        {"letters", "<html>", "QUJD", ""}, {"lines of letters", "<html>", "QUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJD\n", ""},
+        {"programs in letters", "<html>", "'TVqQTVqQTVqQTVqQTVqQTVqQTVqQTVqQTVqQTVqQTVqQTVqQTVqQTVqQTVqQTVqQTVqQTVqQTVqQTVqQTVqQTVqQTVqQTVqQTVqQTVqQTVqQTVqQTVqQTVqQTVqQTVqQTVqQ'", ""},
+        {"addresses", "[InternetShortcut]", "\nURL=x", ""},
         {"open zip ends", "PK\5\6", "PK\5\6", ""}, {"markup", "<html>", "<script", ""}, {"open comments", "<html>", "<!--", ""},
     };
     const size_t len = 6 << 20;
@@ -296,6 +299,27 @@ static void repeated_words_are_read_once(void **state)
         buf_add_text(&bytes, rows[i].last);
         r = look(&arena, buf_str(&bytes), "x", budget_default());
         assert_true(r.entry_count <= 2000);
+        arena_free(&arena);
+        buf_free(&bytes);
+    }
+}
+
+/* The same for a format with zeros in it. */
+static void a_section_of_onenote_is_read_once(void **state)
+{
+    static const struct { struct str again; } rows[] = {
+        {{"\xE7\x16\xE3\xBD\x65\x26\x11\x45\xA4\xC4\x8D\x4D\x0B\x7A\x9E\xAC\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x7F", 24}},
+        {{"\xE7\x16\xE3\xBD\x65\x26\x11\x45\xA4\xC4\x8D\x4D\x0B\x7A\x9E\xAC\0\0\x10\0\0\0\0\0", 24}}, {{"a\0.\0", 4}}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct arena arena = arena_make(ROOM);
+        struct buf bytes = buf_make(ROOM);
+        buf_add(&bytes, "\xE4\x52\x5C\x7B\x8C\xD8\xA7\x4D\xAE\xB1\x53\x78\xD0\x29\x96\xD3", 16);
+        while (bytes.len < 6 << 20)
+            buf_add_str(&bytes, rows[i].again);
+        struct file_report r = look(&arena, buf_str(&bytes), "x.one", budget_default());
+        assert_int_equal(r.type, FILE_ONENOTE);
         arena_free(&arena);
         buf_free(&bytes);
     }
@@ -358,6 +382,7 @@ static void types_by_content(void **state)
         {STR("L\0\0\0\x01\x14\x02\0\0\0\0\0\xC0\0\0\0\0\0\0\x46"), "lnk"}, {STR("ITSF\x03\0\0\0"), "chm"}, {STR("MSCF\0\0\0\0"), "cab"},
         {STR("\xE4\x52\x5C\x7B\x8C\xD8\xA7\x4D\xAE\xB1\x53\x78\xD0\x29\x96\xD3"), "onenote"}, {STR("conectix"), "vhd"}, {STR("vhdxfile"), "vhd"},
         {STR("\x89PNG\r\n\x1A\n"), "png"}, {STR("From: a@b\r\nTo: c@d\r\n\r\nx"), "email"}, {STR("BEGIN:VCALENDAR\r\n"), "calendar"}, {STR("#!/bin/sh\n"), "script"},
+        {STR("[InternetShortcut]\r\nURL=x"), "shortcut"},
     };
 
     (void)state;
@@ -375,6 +400,7 @@ int main(void)
         cmocka_unit_test(a_pdf_does_not_inflate_without_end),
         cmocka_unit_test(links_in_a_pdf),
         cmocka_unit_test(repeated_words_are_read_once),
+        cmocka_unit_test(a_section_of_onenote_is_read_once),
         cmocka_unit_test(packed_vba_as_specified),
         cmocka_unit_test(packed_rtf_as_specified),
         cmocka_unit_test(types_by_content),

@@ -16,7 +16,7 @@ enum file_type {
     FILE_TAR, FILE_GZIP, FILE_BZIP2, FILE_XZ, FILE_ZSTD, FILE_LZ4, FILE_COMPRESS, FILE_CPIO, FILE_AR, FILE_ISO, FILE_CAB, FILE_ARJ, FILE_ACE,
     FILE_LZH, FILE_VHD, FILE_DMG, FILE_PE /* exe, dll, scr */, FILE_ELF, FILE_MACHO, FILE_LNK, FILE_CHM, FILE_HLP, FILE_SCRIPT /* #! */,
     FILE_JPEG, FILE_PNG, FILE_GIF, FILE_BMP, FILE_TIFF, FILE_WEBP, FILE_HEIC, FILE_ICO, FILE_AUDIO, FILE_VIDEO, FILE_FONT, FILE_TNEF,
-    FILE_EMAIL /* looks like a message */, FILE_CALENDAR, FILE_VCARD, FILE_PGP,
+    FILE_EMAIL /* looks like a message */, FILE_CALENDAR, FILE_VCARD, FILE_PGP, FILE_SHORTCUT /* .url */, FILE_DISK /* a disk's sectors: .img */,
     FILE_TYPE_COUNT
 };
 
@@ -93,7 +93,7 @@ struct file_budget {         /* shared by all attachments of a message; counts d
 
 struct file_url {
     struct str url;          /* as written, printable, cut at FILE_URL_MAX */
-    const char *from;        /* "pdf", "qr", "office", "rtf" */
+    const char *from;        /* "pdf", "qr", "office", "rtf", "shortcut" */
     struct file_url *next;
 };
 

@@ -67,6 +67,10 @@ static enum file_type by_far_mark(struct str bytes)
     for (size_t at = 0x8001; at <= 0x9001; at += 0x800)
         if (has_at(bytes, at, STR("CD001")) || has_at(bytes, at, STR("BEA01")))
             return FILE_ISO;
+    /* the first sector of a disk or of a file system on it */
+    if (has_at(bytes, 510, STR("\x55\xAA")) && (has_at(bytes, 54, STR("FAT")) || has_at(bytes, 82, STR("FAT32")) || has_at(bytes, 3, STR("NTFS    ")) ||
+                                                has_at(bytes, 3, STR("EXFAT   ")) || has_at(bytes, 512, STR("EFI PART"))))
+        return FILE_DISK;
     if (bytes.len > 512 && has_at(bytes, bytes.len - 512, STR("koly")))
         return FILE_DMG;
     if (bytes.len > 512 && has_at(bytes, bytes.len - 512, STR("conectix")))
@@ -172,6 +176,8 @@ static enum file_type text_kind(struct str b)
         return FILE_CALENDAR;
     if (str_starts_case(start, STR("BEGIN:VCARD")))
         return FILE_VCARD;
+    if (str_starts_case(start, STR("[InternetShortcut")) || str_starts_case(start, STR("[{000214A0-0000-0000-C000-000000000046}")))
+        return FILE_SHORTCUT;
     enum file_type markup = markup_kind(start);
     if (markup != FILE_UNKNOWN && (start.at[0] == '<' || !is_message(str_sub(start, 0, TEXT_LOOK))))
         return markup;

@@ -8,14 +8,16 @@
 
 #include <string.h>
 
-enum { DEPTH_MAX = 64, STREAMS_MAX = 1 << 16, NAMES_MAX = 256, NAME_LEN_MAX = 32, NUMBERS_LEN = 24, STREAMS_READ = 3 /* times the file */, STRING_MAX = 8192, FILE_NAME_LEN = 1024 };
+enum { DEPTH_MAX = 64, STREAMS_MAX = 1 << 16, NAMES_MAX = 256, NAME_LEN_MAX = 32, NUMBERS_LEN = 24,
+       STREAMS_READ = 3 /* times the file */, STRING_MAX = 8192, FILE_NAME_LEN = 1024 };
 
 enum key { KEY_OTHER, KEY_URI, KEY_FILE, KEY_EF, KEY_FILTER, KEY_LENGTH, KEY_OPEN, KEY_PREDICTOR, KEY_COLUMNS, KEY_COLOURS, KEY_BITS, KEY_WIDTH, KEY_HEIGHT,
            KEY_N, KEY_FIRST };
 
 static const struct { const char *name; enum key key; } keys[] = {
     {"URI", KEY_URI}, {"F", KEY_FILE}, {"UF", KEY_FILE}, {"EF", KEY_EF}, {"Filter", KEY_FILTER}, {"Length", KEY_LENGTH}, {"OpenAction", KEY_OPEN},
-    {"Predictor", KEY_PREDICTOR}, {"Columns", KEY_COLUMNS}, {"Colors", KEY_COLOURS}, {"BitsPerComponent", KEY_BITS}, {"Width", KEY_WIDTH}, {"Height", KEY_HEIGHT}, {"N", KEY_N}, {"First", KEY_FIRST}};
+    {"Predictor", KEY_PREDICTOR}, {"Columns", KEY_COLUMNS}, {"Colors", KEY_COLOURS}, {"BitsPerComponent", KEY_BITS}, {"Width", KEY_WIDTH}, {"Height", KEY_HEIGHT},
+    {"N", KEY_N}, {"First", KEY_FIRST}};
 
 static const struct { const char *name; unsigned fact; bool is_sure; /* also in the middle of a stream's data */ } telling[] = {
     {"JavaScript", FACT_PDF_JAVASCRIPT, true}, {"JS", FACT_PDF_JAVASCRIPT, false}, {"Launch", FACT_PDF_LAUNCH, true},

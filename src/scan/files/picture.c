@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SIDE_WANTED = 2400, SIDE_SMALL = 400, MARGIN = 24, CODES_MAX = 16, TEXT_MAX = 4096, SMALL_PIXELS = 1 << 20 /* that a GIF's frame may have beside its screen */ };
+enum { FINDERS_MAX = 30000, SIDE_WANTED = 2000, SIDE_SMALL = 400, MARGIN = 24, CODES_MAX = 16, TEXT_MAX = 4096, SMALL_PIXELS = 1 << 20 /* that a GIF's frame may have beside its screen */ };
 static const uint64_t bomb_bytes = (uint64_t)256 << 20; /* what a reader would need at least to show it */
 
 static uint32_t be32(struct str s, size_t at)
@@ -107,6 +107,42 @@ static unsigned char shade(const struct picture *p, uint32_t x, uint32_t y, uint
     return (unsigned char)(sum / (smaller * smaller));
 }
 
+/* Runs of dark and light as 1:1:3:1:1, give or take a half, where the last of five has just ended. */
+static bool is_finder(const uint32_t *runs, uint32_t latest)
+{
+    static const uint8_t wanted[] = {1, 1, 3, 1, 1};
+    uint32_t total = 0;
+
+    for (uint32_t i = 0; i < 5; i++)
+        total += runs[(latest + 4 - i) % 5];
+    for (uint32_t i = 0; i < 5; i++) {
+        uint32_t run = runs[(latest + 1 + i) % 5] * 14; /* a half of one part is total / 14 */
+        if (run + total < 2 * total * wanted[i] || run > 2 * total * wanted[i] + total)
+            return false;
+    }
+    return total >= 7;
+}
+
+/* Lines through what could be a corner of a code. */
+static uint32_t count_finders(const unsigned char *canvas, uint32_t width, uint32_t height)
+{
+    uint32_t count = 0;
+
+    for (uint32_t y = 0; y < height; y++) {
+        const unsigned char *row = canvas + (size_t)y * width;
+        uint32_t runs[5] = {0}, now = 0, begin = 0;
+        for (uint32_t x = 1; x < width; x++) {
+            if ((row[x] < 128) == (row[x - 1] < 128))
+                continue;
+            runs[now] = x - begin;
+            begin = x;
+            count += is_finder(runs, now);
+            now = (now + 1) % 5;
+        }
+    }
+    return count;
+}
+
 void picture_look(struct reading *r, struct thing *t, const struct picture *p)
 {
     uint32_t side = p->width > p->height ? p->width : p->height;
@@ -126,7 +162,8 @@ void picture_look(struct reading *r, struct thing *t, const struct picture *p)
     for (uint32_t y = 0; y < height; y++)
         for (uint32_t x = 0; x < width; x++)
             canvas[(size_t)(y + MARGIN) * full_width + x + MARGIN] = shade(p, x, y, smaller, larger);
-    if (!qr_find(r->context->qr, canvas, full_width, full_height, CODES_MAX, code_found, &f))
+    /* zbar compares each with each: a picture made of corners would keep it busy for seconds */
+    if (count_finders(canvas, full_width, full_height) > FINDERS_MAX || !qr_find(r->context->qr, canvas, full_width, full_height, CODES_MAX, code_found, &f))
         t->facts |= FACT_PICTURE_UNSEEN;
     free(canvas);
 }

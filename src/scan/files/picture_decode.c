@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { JPEG_SCANS_MAX = 100, JPEG_SIDE_WANTED = 2400, GIF_RECORDS_MAX = 10000 };
+enum { JPEG_SCANS_MAX = 100, JPEG_SIDE_WANTED = 2000, GIF_RECORDS_MAX = 10000 };
 
 static bool make(struct picture *p, uint64_t width, uint64_t height, uint64_t most)
 {

@@ -92,6 +92,19 @@ static void look_by_type(struct reading *r, struct thing *t)
     case FILE_TNEF:
         tnef_look(r, t);
         break;
+    case FILE_HTML: case FILE_SVG: case FILE_XML:
+        markup_look(r, t);
+        break;
+    case FILE_SHORTCUT:
+        shortcut_look(r, t);
+        break;
+    case FILE_ONENOTE:
+        onenote_look(r, t);
+        break;
+    case FILE_ARJ: case FILE_ACE: case FILE_LZH: case FILE_VHD: case FILE_DMG: case FILE_DISK:
+        t->facts |= FACT_DAMAGED;
+        detail_add(r, "%s is not looked into", file_type_name(t->type));
+        break;
     default:
         break;
     }

@@ -97,6 +97,9 @@ void pdf_look(struct reading *r, struct thing *t);
 void rtf_look(struct reading *r, struct thing *t);
 void tnef_look(struct reading *r, struct thing *t);
 void image_look(struct reading *r, struct thing *t);
+void markup_look(struct reading *r, struct thing *t);
+void shortcut_look(struct reading *r, struct thing *t);
+void onenote_look(struct reading *r, struct thing *t);
 void archive_look(struct reading *r, struct thing *t);
 
 /* Of magic.c's helpers: which kind of zip or OLE file this is. */

@@ -25,6 +25,7 @@ static const struct { const char *name; unsigned is; } types[FILE_TYPE_COUNT] = 
     [FILE_ICO] = {"ico", IMAGE},            [FILE_AUDIO] = {"audio", 0},           [FILE_VIDEO] = {"video", 0},
     [FILE_FONT] = {"font", 0},              [FILE_TNEF] = {"tnef", ARCHIVE},       [FILE_EMAIL] = {"email", TEXT},
     [FILE_CALENDAR] = {"calendar", TEXT},   [FILE_VCARD] = {"vcard", TEXT},        [FILE_PGP] = {"pgp", TEXT},
+    [FILE_SHORTCUT] = {"shortcut", TEXT},  [FILE_DISK] = {"disk", ARCHIVE},
 };
 
 static const char *const facts[FILE_FACT_COUNT] = {
