@@ -128,6 +128,9 @@ static bool take_scheme(struct str *s, struct str *scheme, unsigned *tricks)
     if (str_starts(rest, STR("[:]"))) {
         *tricks |= LINK_DEFANGED;
         rest = str_from_index(rest, 3);
+    } else if (str_starts(rest, STR("[://]"))) {
+        *tricks |= LINK_DEFANGED;
+        rest = str_from_index(rest, 5);
     } else if (rest.at[0] == ':') {
         rest = str_from_index(rest, 1);
     } else {
@@ -148,6 +151,12 @@ static bool add_hex(struct buf *b, unsigned char c)
     return buf_addf(b, "%%%02X", c);
 }
 
+/* Characters that hide or turn what stands around them. Joiners are letters to some scripts. */
+static bool is_deceptive(uint32_t c)
+{
+    return (c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069) || c == 0x200B || c == 0xFEFF;
+}
+
 /* The path as it is shown: slashes straight, what cannot be printed percent-encoded. */
 static void add_path(struct buf *b, struct str path, bool is_web, unsigned *tricks)
 {
@@ -164,8 +173,8 @@ static void add_path(struct buf *b, struct str path, bool is_web, unsigned *tric
         if (c == '\\' && is_web && !in_query) {
             *tricks |= LINK_BACKSLASH;
             buf_add_char(b, '/');
-        } else if (bad || c <= ' ' || (c >= 0x7F && c < 0xA0) || (c >= 0x200B && c <= 0x200F) || (c >= 0x2028 && c <= 0x202E) ||
-                   (c >= 0x2066 && c <= 0x2069) || c == 0xFEFF) {
+        } else if (bad || c <= ' ' || (c >= 0x7F && c < 0xA0) || (c >= 0x200C && c <= 0x200F) || c == 0x2028 || c == 0x2029 || is_deceptive(c)) {
+            *tricks |= !bad && is_deceptive(c) ? LINK_CONTROL : 0;
             for (; from < at && !b->failed; from++)
                 add_hex(b, (unsigned char)*from);
         } else {
@@ -241,6 +250,12 @@ static struct str lower_copy(struct arena *arena, struct str s)
     return str_n(to, to ? s.len : 0);
 }
 
+/* What stands behind these is no host, whatever it looks like: "javascript://" begins with a comment. */
+static bool is_code(struct str scheme)
+{
+    return str_is_case(scheme, "javascript") || str_is_case(scheme, "vbscript") || str_is_case(scheme, "data");
+}
+
 static bool parse(struct arena *arena, struct link_context *c, struct str target, bool bare, struct link *out)
 {
     struct str scheme = STR("http");
@@ -268,6 +283,8 @@ static bool parse(struct arena *arena, struct link_context *c, struct str target
         out->tricks |= LINK_NO_SCHEME;
     } else if ((!row && slashes != 2) || (row && row->port == 0 && slashes != 2)) {
         return false; /* opaque, or a file of the reader's own */
+    } else if (!row && is_code(scheme)) {
+        return false;
     }
     return read_authority(arena, c, str_from_index(s, slashes), row, out);
 }
@@ -285,9 +302,11 @@ bool link_parse_bare(struct arena *arena, struct link_context *c, struct str tar
 bool link_shown_differs(struct arena *arena, struct link_context *c, const struct link *real, struct str shown)
 {
     struct str mine = real->domain.len ? real->domain : real->host;
+    struct find f = {.rest = str_trim(shown), .flags = LINK_FIND_BARE};
     struct link seen;
 
-    for (int i = 0; i < LINK_NESTED_MAX && link_find(arena, c, &shown, LINK_FIND_BARE, &seen); i++)
+    f.flags |= str_find(f.rest, ' ') < 0 ? LINK_FIND_ALONE : 0;
+    for (int i = 0; i < LINK_NESTED_MAX && link_find(arena, c, &f, &seen); i++)
         if (!str_eq_case(mine, seen.domain.len ? seen.domain : seen.host))
             return true;
     return false;

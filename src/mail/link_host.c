@@ -100,14 +100,13 @@ static bool read_number(struct str s, uint64_t *value, bool *odd)
 /* The host's last label makes it an address or nothing (WHATWG "ends in a number"). */
 static bool ends_in_number(struct str host)
 {
-    ptrdiff_t dot = str_find_last(host, '.');
-    struct str last = str_from_index(host, (size_t)(dot + 1));
-    uint64_t value = 0;
-    bool odd = false, digits = last.len > 0;
+    struct str last = str_from_index(host, (size_t)(str_find_last(host, '.') + 1));
+    bool is_hex = str_starts_case(last, STR("0x"));
 
-    for (size_t i = 0; i < last.len; i++)
-        digits &= ascii_is_digit((unsigned char)last.at[i]);
-    return digits || (str_starts_case(last, STR("0x")) && read_number(last, &value, &odd));
+    for (size_t i = is_hex ? 2 : 0; i < last.len; i++)
+        if (is_hex ? hex_value(last.at[i]) < 0 : !ascii_is_digit((unsigned char)last.at[i]))
+            return false;
+    return last.len > 0;
 }
 
 static bool read_ipv4(struct str host, struct link *out)
@@ -167,11 +166,13 @@ static bool has_ace_label(struct str host)
     return false;
 }
 
-/* UTS 46 as browsers ask for it: no transition, STD3 off, lengths and hyphens not looked at. */
+/* What browsers do not ask UTS 46 for: lengths, hyphens. */
+static const uint32_t forgiven = UIDNA_ERROR_EMPTY_LABEL | UIDNA_ERROR_LABEL_TOO_LONG | UIDNA_ERROR_DOMAIN_NAME_TOO_LONG |
+                                 UIDNA_ERROR_LEADING_HYPHEN | UIDNA_ERROR_TRAILING_HYPHEN | UIDNA_ERROR_HYPHEN_3_4;
+
+/* UTS 46 as browsers ask for it: no transition, STD3 off. */
 static bool to_ascii(struct link_context *c, struct str host, char to[UNICODE_MAX], size_t *length)
 {
-    static const uint32_t forgiven = UIDNA_ERROR_EMPTY_LABEL | UIDNA_ERROR_LABEL_TOO_LONG | UIDNA_ERROR_DOMAIN_NAME_TOO_LONG |
-                                     UIDNA_ERROR_LEADING_HYPHEN | UIDNA_ERROR_TRAILING_HYPHEN | UIDNA_ERROR_HYPHEN_3_4;
     UIDNAInfo info = UIDNA_INFO_INITIALIZER;
     UErrorCode error = U_ZERO_ERROR;
     int32_t made = uidna_nameToASCII_UTF8(c->idna, host.at, (int32_t)host.len, to, UNICODE_MAX, &info, &error);
@@ -182,15 +183,27 @@ static bool to_ascii(struct link_context *c, struct str host, char to[UNICODE_MA
     return true;
 }
 
-/* Characters that UTS 46 drops from names, so that a reader of the bytes sees another one. */
+bool link_is_ignored(uint32_t c)
+{
+    return c == 0xAD || c == 0x200B || (c >= 0x2060 && c <= 0x2064) || c == 0xFEFF || c == 0x034F;
+}
+
+/*
+ * Characters that UTS 46 drops from names, so that a reader of the bytes sees another one. Joiners are not among them: they stay, where Persian and
+ * Indic names need them. A selector that asks for the picture of an emoji is honest, one behind a letter is not.
+ */
 static bool has_ignored(struct str host)
 {
     const char *at = host.at, *end = host.at + host.len;
+    uint32_t before = '.';
 
     while (at < end) {
         uint32_t c = utf8_next(&at, end, NULL);
-        if (c == 0xAD || (c >= 0x200B && c <= 0x200F) || (c >= 0x2060 && c <= 0x2064) || c == 0xFEFF || c == 0x034F || (c >= 0xFE00 && c <= 0xFE0F))
+        if (link_is_ignored(c))
             return true;
+        if (c >= 0xFE00 && c <= 0xFE0F && (before < 0x80 || u_isalpha((UChar32)before)))
+            return true;
+        before = c;
     }
     return false;
 }
@@ -255,8 +268,8 @@ static void look_at_idn(struct arena *arena, struct link_context *c, struct link
     error = U_ZERO_ERROR;
     info = (UIDNAInfo)UIDNA_INFO_INITIALIZER;
     n = uidna_nameToUnicodeUTF8(c->idna, shown.at, (int32_t)shown.len, unicode, sizeof unicode, &info, &error);
-    if (U_FAILURE(error) || n > UNICODE_MAX)
-        return;
+    if (U_FAILURE(error) || n > UNICODE_MAX || (info.errors & ~forgiven))
+        return; /* nobody shows these as letters */
     n = uspoof_getSkeletonUTF8(c->spoof, 0, unicode, n, skeleton, sizeof skeleton, &error);
     if (U_SUCCESS(error) && n <= (int32_t)sizeof skeleton) {
         struct str kept = arena_str(arena, str_n(skeleton, (size_t)n));
@@ -306,8 +319,10 @@ static bool read_name(struct arena *arena, struct link_context *c, struct str na
     struct str host = str_n(ascii, length);
     if (strspn(ascii, ".") >= length || ascii[length - 1] == '.' || has_forbidden(host)) /* two dots at its end: no DNS has it */
         return false;
-    if (ends_in_number(host))
+    if (ends_in_number(host)) {
+        out->tricks |= utf8_ascii_prefix(name) < name.len ? LINK_ODD_IP : 0; /* full width or circled digits */
         return read_ipv4(host, out) && keep_address(arena, out);
+    }
     out->host = arena_str(arena, check_length(host, out));
     if (!out->host.at)
         return false;

@@ -68,7 +68,24 @@ static void parsed(void **state)
         {"hxxp://evil[.]com/x", "http://evil.com/x", "evil.com", LINK_DEFANGED},
         {"hxxps[:]//evil(dot)com", "https://evil.com/", "evil.com", LINK_DEFANGED},
         {"http://example.com/a%2541", "http://example.com/a%2541", "example.com", LINK_DOUBLE_ENCODED},
-        {"http://example.com/\xE2\x80\xAEgpj.exe", "http://example.com/%E2%80%AEgpj.exe", "example.com", 0},
+        {"http://example.com/\xE2\x80\xAEgpj.exe", "http://example.com/%E2%80%AEgpj.exe", "example.com", LINK_CONTROL},
+        {"http://example.com/\xD9\x85\xDB\x8C\xE2\x80\x8C\xD8\xAE", "http://example.com/\xD9\x85\xDB\x8C%E2%80%8C\xD8\xAE", "example.com", 0}, /* Persian */
+        {"http://evil%E3%80%82" "com/", "http://evil.com/", "evil.com", LINK_PERCENT_HOST},
+        {"http://127.1/", "http://127.0.0.1/", "", LINK_IP_HOST | LINK_ODD_IP},
+        {"http://0x7f.1/", "http://127.0.0.1/", "", LINK_IP_HOST | LINK_ODD_IP},
+        {"http://\xEF\xBC\x91\xEF\xBC\x92\xEF\xBC\x97.0.0.1/", "http://127.0.0.1/", "", LINK_IP_HOST | LINK_ODD_IP}, /* full width */
+        {"http://[::ffff:192.0.2.1]/", "http://192.0.2.1/", "", LINK_IP_HOST | LINK_ODD_IP},
+        {"/\\evil.com", "http://evil.com/", "evil.com", LINK_BACKSLASH | LINK_NO_SCHEME},
+        {"\\\\evil.com\\share", "http://evil.com/share", "evil.com", LINK_BACKSLASH | LINK_NO_SCHEME},
+        {"file://evil.com/share", "file://evil.com/share", "evil.com", 0},
+        {"hxxps[://]evil.com", "https://evil.com/", "evil.com", LINK_DEFANGED},
+        {"http://google.com?@evil.com/", "http://google.com/?@evil.com/", "google.com", 0},
+        {"http://google.com;@evil.com/", "http://evil.com/", "evil.com", LINK_USERINFO},
+        {"http://\xE4\xB8\xAD\xE6\x96\x87" "abc.com/", "http://xn--abc-u68do18h.com/", "xn--abc-u68do18h.com", LINK_IDN},
+        {"http://\xD9\x86\xD8\xA7\xD9\x85\xD9\x87\xE2\x80\x8C\xD8\xA7\xDB\x8C.com/", "http://xn--mgba3gch31f060k.com/", "xn--mgba3gch31f060k.com", LINK_IDN}, /* a joiner that Persian needs */
+        {"http://\xE2\x9D\xA4\xEF\xB8\x8F.ws/", "http://xn--qei.ws/", "xn--qei.ws", LINK_IDN},
+        {"http://ex\xEF\xB8\x8E" "ample.com/", "http://example.com/", "example.com", LINK_CONTROL},
+        {"http://xn--zzzzzzz99999.com/", "http://xn--zzzzzzz99999.com/", "xn--zzzzzzz99999.com", LINK_IDN},
         {"http://localhost/", "http://localhost/", "", 0},
         {"http://github.io/", "http://github.io/", "", 0},
         {"http://a.github.io/", "http://a.github.io/", "a.github.io", 0},
@@ -92,7 +109,9 @@ static void no_link(void **state)
 {
     static const char *const rows[] = {"",           "mailto:a@example.com", "cid:x@y",          "#top",         "/path",           "tel:+49123", "javascript:x()",
                                        "http://",    "http:///",             "http://@/",        "http://a b/",  "http://exa<mple", "data:,x",    "page.html",
-                                       "http://a:b", "http://a:99999/",      "http://256.1.1.1", "http://1.2.3.4.5", "http://.../", "http://a.1../"};
+                                       "http://a:b", "http://a:99999/",      "http://256.1.1.1", "http://1.2.3.4.5", "http://.../",
+                                       "http://0xffffffffff/", "http://09.1/", "http://a.1../", "http://evil.com../", "javascript://x.com/%0aalert(1)", "data://x.com/", "http://[::1", "http://real.com%2f.evil.com/",
+                                       "http://google.com\xEF\xBC\x8F" "evil.com/", "http://ex\xE2\x80\x8D" "ample.com/", "http://a%00.com/"};
     struct link l;
 
     (void)state;
@@ -126,6 +145,25 @@ static void in_text(void **state)
         {"http://@/ http://example.com/", "http://example.com/ "},
         {"http://example.com:8080/x", "http://example.com:8080/x "},
         {"a.com/b.com", "http://a.com/b.com "},
+        {"[http://a.com] {http://b.com} <URL:http://c.com/>", "http://a.com/ http://b.com/ http://c.com/ "},
+        {"[x](http://a.com/x) [y](http://b.com)", "http://a.com/x http://b.com/ "},
+        {"http://a.com\xE2\x80\xA6 http://b.com\xE2\x80\x94x http://c.com\xE2\x86\x92 http://d.com/x\xE2\x80\xA6", "http://a.com/ http://b.com/ http://c.com/ http://d.com/x "},
+        {"www.example.com\xD8\x8C http://example.in/\xE0\xA5\xA4", "http://www.example.com/ http://example.in/ "}, /* Arabic comma, danda */
+        {"example.co.jp\xE3\x82\x92\xE8\xA6\x8B \xF0\x9F\x8E\x89" "example.com\xF0\x9F\x8E\x89", "http://example.co.jp/ http://example.com/ "},
+        {"\xD0\x9F\xD0\xA0\xD0\x98\xD0\x9C\xD0\x95\xD0\xA0.\xD0\xA0\xD0\xA4", "http://xn--e1afmkfd.xn--p1ai/ "},
+        {"\xE4\xBE\x8B\xE5\xAD\x90.\xE4\xB8\xAD\xE5\x9B\xBD/x paypal\xE3\x80\x82" "com", "http://xn--fsqu00a.xn--fiqs8s/x http://paypal.com/ "},
+        {"\xF0\x9F\x92\xA9.la", "http://xn--ls8h.la/ "},
+        {"evil.com?x=1 evil.com#y evil.com? evil.com:8080/x", "http://evil.com/?x=1 http://evil.com/#y http://evil.com/ http://evil.com:8080/x "},
+        {"see http://evil.com... or http://evil.org..", "http://evil.com/ http://evil.org/ "},
+        {"http://evil.com,url=http://b.com", "http://evil.com/ http://b.com/ "},
+        {"http://paypal.com;.evil.com/", "http://paypal.com;.evil.com/ "},
+        {"hxxps[://]evil.com evil(.)com evil[dot]com evil{.}com", "https://evil.com/ http://evil.com/ http://evil.com/ http://evil.com/ "},
+        {"https://[2001:db8::1]:80/ http://[::1]", "https://[2001:db8::1]:80/ http://[::1]/ "},
+        {"end of it.Next sentence.It works. M\xC3\xBCller GmbH & Co.KG in ASP.NET", ""},
+        {"bob@sub.example.com/x user:pass@host.com @evil.com", ""},
+        {"run build.sh, main.rs, lib.so, x.zip; 192.168.1.1, z.B. u.a.", ""},
+        {"Booking.com Paypal.Com", "http://booking.com/ http://paypal.com/ "},
+        {"http://evil.com\xE2\x80\x8F", "http://evil.com/ "}, /* a mark of direction */
         {"", ""},
     };
 
@@ -153,6 +191,20 @@ static void nested(void **state)
         {"http://r.test/?u=aHR0cDovL2V2aWwuY29tLw==", "evil.com "},
         {"http://r.test/#//x?go=https%3a%2f%2fevil.com", "evil.com "},
         {"http://r.test/plain/path?a=b", ""},
+        {"http://r.test/?u=//evil.com/x&v=%2F%2Fevil.org", "evil.com evil.org "},
+        {"http://r.test/?u=evil.com/x&f=readme.md&m=a@b.com&n=1.2", "evil.com "},
+        {"http://r.test/?u=http:/evil.com&v=https:evil.org", "evil.com evil.org "},
+        {"http://r.test/?u=http:%5C%5Cevil.com", "evil.com "},
+        {"http://r.test/?u=http%25253A%25252F%25252Fevil.com", "evil.com "},
+        {"http://r.test/aHR0cDovL2RlY295LmNvbS8=/aHR0cDovL2V2aWwuY29t", "decoy.com evil.com "},
+        {"http://r.test/?d=eyJ1cmwiOiJodHRwOi8vZXZpbC5jb20vIn0=", "evil.com "}, /* JSON */
+        {"http://r.test/?u=aHR0cCUzQSUyRiUyRmV2aWwuY29t", "evil.com "},         /* percent-encoding in base64 */
+        {"http://r.test/?u=hxxp://evil[.]com", "evil.com "},
+        {"http://r.test/?a=http://evil.com/x?y=1&b=http://evil.com/z", "evil.com "},
+        {"https://urldefense.proofpoint.com/v2/url?u=http-3A__evil.com_x&d=Dw", "evil.com "},
+        {"https://r.test/?url=https%3A%2F%2Fevil.com%2Fx%3Fa%3Dhttp%253A%252F%252Finner.com", "evil.com inner.com "},
+        {"http://r.test/?a=http://1.test/http://2.test/http://3.test/http://4.test/http://5.test/http://6.test/http://7.test/http://8.test/http://9.test/",
+         "1.test 2.test 3.test 4.test 5.test 6.test 7.test 8.test "},
     };
 
     (void)state;
@@ -178,6 +230,11 @@ static void shown_differs(void **state)
     } rows[] = {
         {"http://evil.com/", "https://paypal.com/login", true}, {"http://evil.com/", "paypal.com", true},       {"http://www.example.com/x", "example.com", false},
         {"http://evil.com/", "Click here", false},              {"http://evil.com/", "carol@paypal.com", false}, {"http://evil.com/", "Version 2.0", false},
+        {"http://evil.com/", "pay\xC2\xADpal.com", true},     {"http://evil.com/", " PAYPAL.Com ", true},   {"http://evil.com/", "Paypal.De", true},
+        {"http://evil.com/", "\xD1\x80\xD0\xB0ypal.com", true}, {"http://evil.com/", "see setup.py", false}, {"http://evil.com/", "ASP.NET guide", false},
+        {"http://evil.com/", "This is it.In short", false},  {"http://192.0.2.1/", "http://192.0.2.2/", true},
+        {"http://xn--mnchen-3ya.de/", "M\xC3\x9CNCHEN.DE", false}, {"http://a.com/b.com", "http://a.com/b.com", false},
+        {"http://a.github.io/", "b.github.io", true},        {"http://evil.com/", "www.evil.com.", false},
     };
 
     (void)state;
@@ -243,7 +300,8 @@ static void public_suffixes(void **state)
 
 static void nothing_is_quadratic(void **state)
 {
-    static const char *const rows[] = {"http://", "http://@/", "@", "[.]", ".", "%25", "a.com ", "www.", "http://a.com/?u=", "(", "hxxp[:]//", "a@", "http://\xE4\xBD\xA0", "\xE3\x80\x82", "a.", "http://[", ":", "/"};
+    static const char *const rows[] = {"http://", "http://@/", "@", "[.]", ".", "%25", "a.com ", "www.", "http://a.com/?u=", "(", "hxxp[:]//", "a@", "http://\xE4\xBD\xA0", "\xE3\x80\x82", "a.", "http://[", ":", "/",
+                                       "www.a,", "http://a.b,", "a.md:8", "a[.]b ", "a.\xC3\xBC ", "a.u\xCC\x88 ", "foo.notatld ", "http://%41", "http://a;b "};
     enum { OCTETS = 4 << 20 };
     char *text = malloc(OCTETS);
 
