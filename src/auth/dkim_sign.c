@@ -24,6 +24,7 @@ static const struct signed_name {
     {"Resent-From", WHERE_THERE}, {"Resent-To", WHERE_THERE}, {"Resent-Cc", WHERE_THERE}, {"Resent-Message-ID", WHERE_THERE},
     {"List-Id", WHERE_THERE}, {"List-Help", WHERE_THERE}, {"List-Unsubscribe", WHERE_THERE}, {"List-Unsubscribe-Post", WHERE_THERE},
     {"List-Subscribe", WHERE_THERE}, {"List-Post", WHERE_THERE}, {"List-Owner", WHERE_THERE}, {"List-Archive", WHERE_THERE}, {"Feedback-ID", WHERE_THERE},
+    {"TLS-Report-Domain", WHERE_THERE}, {"TLS-Report-Submitter", WHERE_THERE}, {"TLS-Required", WHERE_THERE},
 };
 enum { SIGNED_NAMES = sizeof signed_names / sizeof *signed_names };
 

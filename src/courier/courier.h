@@ -17,12 +17,14 @@
 
 struct courier;
 struct sts;
+struct tls_reports;
 
 struct courier_parts { /* borrowed, must outlive the courier */
     struct settings_holder *settings;
     struct dns *dns;
     struct tls_client *tls;
     struct sts *sts;
+    struct tls_reports *reports; /* NULL: nothing is counted */
     struct spool *spool;
     struct event_log *log;
     const struct secrets *secrets; /* NULL: return addresses stay as they are */

@@ -121,6 +121,7 @@ struct opening {
     int64_t deadline_ms;
     unsigned worker;
     struct security security;
+    struct ip sending;   /* our own address of the last connection; family 0: none */
     struct outcome *why; /* where there is none */
     bool next;           /* and another hop may do better */
 };
@@ -139,11 +140,22 @@ static bool judge_session(struct opening *o, struct connection *one, const char 
     return false;
 }
 
+static void note_source(struct opening *o, int fd)
+{
+    struct sockaddr_storage sa;
+    socklen_t len = sizeof sa;
+    uint16_t port;
+
+    if (!o->hop->unix_path[0] && getsockname(fd, (struct sockaddr *)&sa, &len) == 0)
+        o->sending = ip_from_sockaddr((struct sockaddr *)&sa, &port);
+}
+
 /* Connects, and speaks until mail can go. False with the reason in o->why. */
 static bool open_session(struct opening *o, struct connection *one)
 {
     const struct policy *system = settings_system(o->settings);
     char own[256] = "", tls_why[sizeof one->client.tls_why] = "";
+    enum client_tls_trouble trouble = CLIENT_TLS_FINE;
     struct smtp_client_options options = {
         .lmtp = o->hop->lmtp,
         .context = o->courier->parts.tls,
@@ -163,14 +175,18 @@ static bool open_session(struct opening *o, struct connection *one)
             return false;
         }
         note_socket(o->courier, o->worker, fd);
+        note_source(o, fd);
         enum client_result result = smtp_client_open(&one->client, fd, &options);
         if (result == CLIENT_TLS_FAILED && options.tls == CLIENT_TLS_MAY) {
             options.tls = CLIENT_TLS_NONE; /* opportunistic: plaintext is what it would have been without the offer */
             str_copy(tls_why, sizeof tls_why, str_from(one->client.tls_why));
+            trouble = one->client.tls_trouble;
             continue;
         }
-        if (tls_why[0])
+        if (tls_why[0]) {
             str_copy(one->client.tls_why, sizeof one->client.tls_why, str_from(tls_why));
+            one->client.tls_trouble = trouble;
+        }
         if (result == CLIENT_OK)
             return judge_session(o, one, own);
         *o->why = result == CLIENT_TLS_FAILED ? security_failed(&o->security, &one->client, one->host) : explain(result, one->host);
@@ -194,7 +210,9 @@ static struct connection *open_hop(struct opening *o, char *host)
                                          .destination = o->destination, .wish = o->wish, .deadline_ms = o->deadline_ms};
     hop_text(o->hop, one->host, sizeof one->host);
     str_copy(host, HOST_TEXT_MAX, str_from(one->host));
-    bool is_open = security_choose(&question, &o->security, o->why) && open_session(o, one);
+    bool is_usable = security_choose(&question, &o->security, o->why), is_open = is_usable && open_session(o, one);
+    if (o->worker < o->courier->most_workers) /* the gate's own questions are no deliveries */
+        security_note(&question, &o->security, is_usable ? NULL : o->why, &one->client, &o->sending);
     security_clear(&o->security);
     if (is_open)
         return one;

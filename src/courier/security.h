@@ -65,6 +65,9 @@ struct security_question { /* all borrowed; the hop must outlive the answer */
 /* False with WHY: this hop must not be used. security_clear() either way. */
 bool security_choose(const struct security_question *q, struct security *s, struct outcome *why);
 void security_clear(struct security *s);
+/* Tells TLSRPT of it: a REFUSAL that security_choose() gave, or (NULL) what CLIENT met. SENDING: our address, family 0 where it is not known. */
+void security_note(const struct security_question *q, const struct security *s, const struct outcome *refusal, const struct smtp_client *client,
+                   const struct ip *sending);
 /* The session did not come about: what to say of it. */
 struct outcome security_failed(const struct security *s, const struct smtp_client *client, const char *host);
 /* It did: one line for the log, "dane: 3 1 1 0123… at _25._tcp.mx.example.net matched". */

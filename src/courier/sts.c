@@ -193,6 +193,28 @@ void sts_find(struct sts *s, struct str domain, struct str host, int64_t deadlin
     pthread_mutex_unlock(&s->lock);
 }
 
+void sts_tell(struct sts *s, struct str domain, json_t **lines, json_t **mx)
+{
+    char name[STS_DOMAIN_MAX + 1];
+
+    *lines = *mx = NULL;
+    if (!str_copy(name, sizeof name, domain))
+        return;
+    pthread_mutex_lock(&s->lock);
+    const struct sts_entry *e = sts_entry_find(s, name);
+    if (e && e->has_policy) {
+        const char *at = e->policy.mx;
+        *lines = json_pack("[s, s+]", "version: STSv1", "mode: ", sts_mode_name(e->policy.mode));
+        *mx = json_array();
+        for (size_t i = 0; i < e->policy.mx_count; i++, at += strlen(at) + 1) {
+            json_array_append_new(*lines, json_sprintf("mx: %s", at));
+            json_array_append_new(*mx, json_string(at));
+        }
+        json_array_append_new(*lines, json_sprintf("max_age: %u", (unsigned)e->policy.max_age_s));
+    }
+    pthread_mutex_unlock(&s->lock);
+}
+
 size_t sts_count(struct sts *s)
 {
     pthread_mutex_lock(&s->lock);
@@ -211,6 +233,7 @@ static struct sts *make(const struct sts_options *o)
     s->dns = o->dns;
     s->port = o->port;
     s->timeout_ms = o->timeout_ms;
+    s->reports = o->reports;
     str_copy(s->roots, sizeof s->roots, str_from(o->roots));
     snprintf(s->path, sizeof s->path, "%s/mta-sts", o->directory);
     list_init(&s->used);

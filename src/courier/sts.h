@@ -8,7 +8,10 @@
 #include "net/dns.h"
 #include "smtp/sts_policy.h"
 
+#include <jansson.h>
+
 struct sts;
+struct tls_reports;
 
 struct sts_options { /* borrowed for the call, but for the DNS, which must outlive the whole */
     struct dns *dns;
@@ -16,6 +19,7 @@ struct sts_options { /* borrowed for the call, but for the DNS, which must outli
     const char *directory; /* where the file "mta-sts" is kept */
     uint16_t port;         /* 443 */
     int64_t timeout_ms;    /* of one fetch, name look-up and all */
+    struct tls_reports *reports; /* told of failed fetches; outlives the whole; or NULL */
 };
 
 /* Reads what was remembered (a file that cannot be read is said in the log and begun anew) and starts the thread. NULL with ERROR. */
@@ -40,6 +44,8 @@ struct sts_finding {
  * fetch, at most TIMEOUT_MS and not past DEADLINE_MS (monotonic). After a failure the same policy id is not fetched for five minutes.
  */
 void sts_find(struct sts *s, struct str domain, struct str host, int64_t deadline_ms, struct sts_finding *found);
+/* The policy that is remembered of DOMAIN, as TLSRPT wants it: its lines, and its mx patterns. New references; NULL where there is none. */
+void sts_tell(struct sts *s, struct str domain, json_t **lines, json_t **mx);
 /* How many policies are remembered. */
 size_t sts_count(struct sts *s);
 

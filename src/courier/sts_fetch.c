@@ -3,6 +3,7 @@
  * stranger's: bounded in size and time, no redirects, no cookies, no proxy, no cache, TLS with a good certificate for the policy host alone.
  */
 #include "courier/sts_parts.h"
+#include "courier/tls_report.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -41,8 +42,19 @@ static void close_transfer(struct sts *s, struct transfer *t)
     free(t);
 }
 
-/* WHY: NULL where TAKE is the policy. */
-static void finish(struct sts *s, struct transfer *t, struct sts_policy *take, const char *why)
+/* RFC 8460 §4.3.2.2 */
+static const char fetch_error[] = "sts-policy-fetch-error", invalid[] = "sts-policy-invalid", webpki[] = "sts-webpki-invalid";
+
+static void report(const struct sts *s, const struct transfer *t, const char *result, const char *why)
+{
+    struct tls_note n = {.domain = str_from(t->domain), .type = "sts", .result = result, .host = t->host, .reason = why};
+
+    if (s->reports)
+        tls_reports_note(s->reports, &n);
+}
+
+/* WHY: NULL where TAKE is the policy; then what TLSRPT calls it is RESULT (NULL: nothing to report). */
+static void finish(struct sts *s, struct transfer *t, struct sts_policy *take, const char *result, const char *why)
 {
     struct sts_entry *e = t->entry;
     int64_t now_ms = clock_wall_ms();
@@ -59,6 +71,8 @@ static void finish(struct sts *s, struct transfer *t, struct sts_policy *take, c
     bool still_holds = why && sts_entry_holds(e, now_ms) && e->policy.mode != STS_MODE_NONE;
     pthread_cond_broadcast(&s->fetched);
     pthread_mutex_unlock(&s->lock);
+    if (why && result)
+        report(s, t, result, say);
     if (why)
         log_warning("MTA-STS: the policy of %s could not be fetched from %s: %s; %s", t->domain, t->url, say,
                     still_holds ? "the one that was fetched before goes on holding" : "its mail goes out without");
@@ -124,7 +138,7 @@ static void start(struct sts *s, struct transfer *t)
 
     if (!a4->count && !a6->count) {
         buf_free(&line);
-        finish(s, t, NULL, a4->status == DNS_FAILED || a6->status == DNS_FAILED ? "its address cannot be looked up" : "it has no address");
+        finish(s, t, NULL, fetch_error, a4->status == DNS_FAILED || a6->status == DNS_FAILED ? "its address cannot be looked up" : "it has no address");
         return;
     }
     buf_addf(&line, "%s:%u:", t->host, (unsigned)s->port);
@@ -134,7 +148,7 @@ static void start(struct sts *s, struct transfer *t)
     buf_free(&line);
     t->easy = t->resolve ? curl_easy_init() : NULL;
     if (!t->easy || !set_options(s, t) || curl_multi_add_handle(s->multi, t->easy) != CURLM_OK)
-        finish(s, t, NULL, "the transfer could not be begun");
+        finish(s, t, NULL, NULL, "the transfer could not be begun");
 }
 
 static bool is_plain_text(const char *type)
@@ -147,7 +161,7 @@ static bool is_plain_text(const char *type)
 static void judge(struct sts *s, struct transfer *t, CURLcode result)
 {
     struct sts_policy policy;
-    const char *type = NULL, *why;
+    const char *type = NULL, *kind = fetch_error, *why;
     char say[STS_WHY_MAX];
     long code = 0;
 
@@ -156,19 +170,21 @@ static void judge(struct sts *s, struct transfer *t, CURLcode result)
     if (t->body.failed || result == CURLE_FILESIZE_EXCEEDED) {
         snprintf(say, sizeof say, "it is longer than %d bytes", STS_TEXT_MAX);
     } else if (result != CURLE_OK) {
+        kind = result == CURLE_PEER_FAILED_VERIFICATION || result == CURLE_SSL_CERTPROBLEM ? webpki : fetch_error;
         snprintf(say, sizeof say, "%.*s", STS_WHY_MAX - 1, t->error[0] ? t->error : curl_easy_strerror(result));
     } else if (code != 200) {
         snprintf(say, sizeof say, "HTTP status %ld", code);
     } else if (!is_plain_text(type)) {
         snprintf(say, sizeof say, "it is \"%.80s\", not text/plain", type ? type : "");
     } else if (!sts_policy_parse(buf_str(&t->body), &policy, &why)) {
+        kind = invalid;
         snprintf(say, sizeof say, "%s", why);
     } else {
-        finish(s, t, &policy, NULL);
+        finish(s, t, &policy, NULL, NULL);
         sts_policy_clear(&policy);
         return;
     }
-    finish(s, t, NULL, say);
+    finish(s, t, NULL, kind, say);
 }
 
 static struct transfer *open_transfer(struct sts *s, struct sts_entry *e)
@@ -306,6 +322,6 @@ void *sts_thread(void *arg)
         curl_multi_poll(s->multi, NULL, 0, some_wait ? LOOK_MS : IDLE_MS, NULL);
     }
     LIST_EACH_SAFE(&running, l, after)
-        finish(s, container_of(l, struct transfer, list), NULL, "the gateway was stopped");
+        finish(s, container_of(l, struct transfer, list), NULL, NULL, "the gateway was stopped");
     return NULL;
 }

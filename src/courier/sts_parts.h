@@ -36,6 +36,7 @@ struct sts {
     char roots[256], path[300];
     uint16_t port;
     int64_t timeout_ms;
+    struct tls_reports *reports;
     pthread_t thread;
     CURLM *multi;
     pthread_mutex_t lock;      /* guards all below, and the entries */

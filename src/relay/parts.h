@@ -21,6 +21,7 @@ struct relay {
     struct event_log *log;
     struct spool *spool;
     struct sts *sts;
+    struct tls_reports *reports;
     struct courier *courier;
     struct counters *counters;
     struct greylist *greylist;

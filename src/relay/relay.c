@@ -9,6 +9,7 @@
 #include "base/process.h"
 #include "courier/callout.h"
 #include "courier/sts.h"
+#include "courier/tls_report.h"
 #include "gate/list_watch.h"
 #include "relay/parts.h"
 #include "scan/sandbox.h"
@@ -166,7 +167,12 @@ static bool open_sts(struct relay *r, const struct policy *p, struct buf *error)
         .port = (uint16_t)setting_number(p, SETTING_mta_sts_port),
         .timeout_ms = setting_number(p, SETTING_mta_sts_timeout),
     };
+    struct tls_report_options reports = {.settings = r->settings, .dns = r->dns, .signer = r->signer};
 
+    r->reports = tls_reports_new(&reports, error);
+    if (!r->reports)
+        return false;
+    options.reports = r->reports;
     r->sts = sts_new(&options, error);
     return r->sts != NULL;
 }
@@ -201,7 +207,7 @@ static bool open_parts(struct relay *r, struct relay_inbox *inbox, const struct 
     inbox->scan_count = 0;
     if (!open_sts(r, p, error))
         return false;
-    struct courier_parts parts = {.settings = r->settings, .dns = r->dns, .tls = r->tls, .sts = r->sts, .log = r->log, .signer = r->signer, .secrets = &r->secrets};
+    struct courier_parts parts = {.settings = r->settings, .dns = r->dns, .tls = r->tls, .sts = r->sts, .reports = r->reports, .log = r->log, .signer = r->signer, .secrets = &r->secrets};
     r->courier = courier_new(&parts, (unsigned)setting_number(p, SETTING_couriers));
     if (!r->courier)
         return false;
@@ -209,7 +215,7 @@ static bool open_parts(struct relay *r, struct relay_inbox *inbox, const struct 
         return false;
     r->spool = spool_open(setting_text(p, SETTING_spool_directory), (uint64_t)setting_number(p, SETTING_spool_free_floor), courier_accept,
                           r->courier, error);
-    return r->spool && courier_start(r->courier, r->spool);
+    return r->spool && courier_start(r->courier, r->spool) && tls_reports_start(r->reports, r->spool);
 }
 
 static bool open_gate(struct relay *r, const struct policy *p, struct gate_runtime *take, struct relay_inbox *inbox, struct buf *error)
@@ -373,6 +379,8 @@ static void stop(struct relay *r)
     list_watch_stop(&r->watch);
     if (r->sts)
         sts_stop(r->sts);
+    if (r->reports)
+        tls_reports_stop(r->reports);
     if (r->courier)
         courier_stop(r->courier, deadline_ms);
     if (r->spool)
@@ -390,6 +398,7 @@ static void stop(struct relay *r)
     free(r->callouts_path);
     courier_free(&r->courier);
     sts_free(&r->sts);
+    tls_reports_free(&r->reports);
     if (r->scan)
         scan_pool_free(&r->scan);
     dns_free(&r->dns);
