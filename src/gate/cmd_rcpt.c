@@ -6,6 +6,8 @@
 #include "gate/cut_through.h"
 #include "gate/lookup.h"
 #include "gate/session.h"
+
+#include "base/hash.h"
 #include "gate/standing.h"
 
 #include "auth/sender_tag.h"
@@ -88,7 +90,7 @@ static struct finding check_transaction(struct session *s, const struct recipien
 static uint64_t fingerprint(const struct recipient *r)
 {
     return (r->domain ? r->domain->data_fingerprint : 0) ^ (r->allowed ? 0x9e3779b97f4a7c15U : 0) ^ (r->role ? 0xc2b2ae3d27d4eb4fU : 0) ^
-           (r->skips_content ? 0x165667b19e3779f9U : 0);
+           (r->skips_content ? 0x165667b19e3779f9U : 0) ^ (r->own_authors ? hash_str_case(address_domain(&r->args.recipient)) : 0);
 }
 
 /*
@@ -250,6 +252,22 @@ static bool read_back(const struct session *s, struct recipient *r)
     return true;
 }
 
+/* Most entries count only for who proves to be the sender: SPF is asked for then, before anything is held against the message. */
+static bool sender_is_allowed(struct session *s, struct str domain)
+{
+    const struct lists *lists = s->tx->runtime->lists;
+    const struct address *sender = &s->tx->mail.sender;
+    struct str of;
+
+    if (lists_sender_allowed(lists, sender, domain, false, NULL))
+        return true;
+    if (!lists_sender_allowed(lists, sender, domain, true, NULL) || !lookup_may_wait(s))
+        return false;
+    const struct spf_verdict *spf = lookup_spf(s, &of);
+    lookup_end_wait(s);
+    return spf && spf->result == SPF_PASS;
+}
+
 enum session_next cmd_rcpt(struct session *s, struct str args)
 {
     const char *why = NULL;
@@ -283,8 +301,8 @@ enum session_next cmd_rcpt(struct session *s, struct str args)
     }
     struct str domain = address_domain(&r->args.recipient);
     r->role = r->ours || address_is_role(&r->args.recipient);
-    r->allowed = lists_sender_allowed(s->tx->runtime->lists, &s->tx->mail.sender, domain, false, NULL) ||
-                 lists_recipient_allowed(s->tx->runtime->lists, &r->args.recipient, NULL);
+    r->allowed = sender_is_allowed(s, domain) || lists_recipient_allowed(s->tx->runtime->lists, &r->args.recipient, NULL);
+    r->own_authors = lists_has_own_authors(s->tx->runtime->lists, domain);
     r->skips_content = lists_ip_skips(s->tx->runtime->lists, &s->client.peer.ip, domain) & SKIP_CONTENT;
     struct verdict v = judge(s, r, &found);
     if (v.action >= ACTION_REFUSE) {

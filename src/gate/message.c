@@ -132,9 +132,10 @@ static const struct finding *judge(struct session *s, struct message_facts *fact
         if (p == judged)
             continue;
         judged = p;
+        facts->domain = address_domain(&r->args.recipient);
         facts->skips_content = r->skips_content; /* the same for all, as is all that decides */
         stage_message(facts, p, found);
-        struct verdict v = verdict_decide(found, p, r->allowed, r->role);
+        struct verdict v = verdict_decide(found, p, r->allowed || author_is_allowed(facts), r->role);
         if (v.action >= ACTION_REFUSE)
             return v.by;
         if (r->findings)
@@ -245,7 +246,7 @@ static enum session_next decide(struct session *s, const struct scan_report *rep
     struct findings found = {0}, tags = {0};
     if (!authentication_run(s, report))
         return fail(s, "out of memory");
-    struct message_facts facts = {.client = &s->client, .author = authentication_author(s), .size = blob_size(tx->body), .smtputf8 = tx->mail.smtputf8, .is_binary = tx->mail.body == BODY_BINARYMIME,
+    struct message_facts facts = {.client = &s->client, .author = authentication_author(s), .lists = tx->runtime->lists, .size = blob_size(tx->body), .smtputf8 = tx->mail.smtputf8, .is_binary = tx->mail.body == BODY_BINARYMIME,
                                   .now_ms = clock_wall_ms(), .report = report};
     const struct finding *by = judge(s, &facts, &found, &tags);
 

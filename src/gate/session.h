@@ -39,6 +39,7 @@ struct recipient {
     bool ours;                   /* the postmaster of this gateway itself */
     bool is_return;              /* SRS: it goes back to whom we forwarded for, wherever that is */
     bool lacks_tag;              /* BATV: a bounce to an address that we have not given out */
+    bool own_authors;            /* its domain has lists of authors of its own */
     struct findings *findings;   /* owned; what was found before the message, may be NULL */
     char *standing;              /* owned; why it was not greylisted, NULL: it was not asked */
 };

@@ -12,6 +12,7 @@
 #include "catalog/settings.h"
 #include "mail/address.h"
 #include "net/dnsbl.h"
+#include "policy/lists.h"
 #include "scan/report.h"
 
 enum service { SERVICE_MX, SERVICE_SUBMISSION /* 587 */, SERVICE_SUBMISSIONS /* 465 */ };
@@ -66,6 +67,8 @@ struct author_facts {
 struct message_facts {
     const struct client_facts *client; /* NULL: a message by itself, as for `postern inspect` */
     const struct author_facts *author; /* NULL: not made out */
+    const struct lists *lists;         /* NULL: none */
+    struct str domain;                 /* the recipient's */
     bool skips_content;                /* the client's network is on a list that lets it: size and loops are checked all the same */
     uint64_t size;
     bool smtputf8;

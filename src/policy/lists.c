@@ -1,7 +1,6 @@
 /* lists.c: the list files; see lists.h. Kept as arrays in file order: the first entry that matches is the evidence. */
 #include "policy/lists.h"
 
-#include "base/log.h"
 #include "policy/finding.h"
 
 #include <errno.h>
@@ -15,7 +14,7 @@ struct pattern {
     char text[PATTERN_MAX + 1]; /* lower case */
     char domain[256];           /* "": for all */
     bool authenticated_only;
-    bool envelope;              /* match=envelope or both; match=from waits for the message's From */
+    bool envelope, author;      /* match= */
     size_t line;
 };
 
@@ -68,18 +67,10 @@ static bool take_option(struct pattern *p, struct str word)
         return domain_to_ascii(value, p->domain, sizeof p->domain);
     if (str_is(key, "match")) {
         p->envelope = !str_is(value, "from");
+        p->author = !str_is(value, "envelope");
         return str_is(value, "envelope") || str_is(value, "from") || str_is(value, "both");
     }
     return false;
-}
-
-/* What is written and does nothing yet is said, or somebody would rely on it. */
-static void warn_of_no_effect(const char *path, size_t line, const struct pattern *p, const struct net_entry *n)
-{
-    if (p && !p->envelope)
-        log_warning("%s:%zu: match=from has no effect in this build yet", path, line);
-    if (n && (n->skips & (SKIP_GREYLISTING | SKIP_DNS | SKIP_PTR | SKIP_DNSBL)))
-        log_warning("%s:%zu: skip=greylisting, dns, ptr and dnsbl have no effect in this build yet", path, line);
 }
 
 /* TEXT with its domain (behind FROM octets) as it stands in addresses: lower case, A-labels. */
@@ -192,9 +183,7 @@ static bool read_list(const char *directory, const char *file, struct pattern_li
         if (!line.len)
             continue;
         ok = patterns ? take_pattern(patterns, line, number) : take_network(nets, line, number);
-        if (ok)
-            warn_of_no_effect(path, number, patterns ? &patterns->at[patterns->count - 1] : NULL, nets ? &nets->at[nets->count - 1] : NULL);
-        else
+        if (!ok)
             buf_addf(error, "%s:%zu: \"" STR_FMT "\" is no entry: %s", path, number, STR_ARG(str_sub(line, 0, 100)),
                      patterns ? "PATTERN [domain=D] [match=envelope|from|both] [unauthenticated]" : "NETWORK [domain=D] [skip=A,B]");
     }
@@ -242,16 +231,16 @@ void lists_free(struct lists **l)
 }
 
 /* user@domain, *@domain, domain, *.domain (any depth below it). */
-static bool pattern_matches(const char *pattern, const struct address *a)
+static bool pattern_matches(const char *pattern, struct str address, struct str domain)
 {
-    struct str p = str_from(pattern), domain = address_domain(a);
+    struct str p = str_from(pattern);
 
     if (str_starts(p, STR("*@")))
         return str_eq_case(str_from_index(p, 2), domain);
     if (str_starts(p, STR("*.")))
         return domain.len > p.len - 1 && str_ends_case(domain, str_from_index(p, 1));
     if (str_find(p, '@') >= 0)
-        return str_eq_case(p, address_text(a));
+        return str_eq_case(p, address);
     return domain.len && str_eq_case(p, domain);
 }
 
@@ -270,12 +259,54 @@ static bool find_pattern(const struct pattern_list *list, const struct address *
 {
     for (size_t i = 0; i < list->count; i++) {
         const struct pattern *p = &list->at[i];
-        if (!p->envelope || (p->authenticated_only && !authenticated) || !is_for(p->domain, domain) || !pattern_matches(p->text, a))
+        if (!p->envelope || (p->authenticated_only && !authenticated) || !is_for(p->domain, domain) ||
+            !pattern_matches(p->text, address_text(a), address_domain(a)))
             continue;
         note(evidence, p->text, list->file, p->line);
         return true;
     }
     return false;
+}
+
+static bool find_author(const struct pattern_list *list, struct str author, struct str domain, bool authenticated, char *evidence)
+{
+    char address[PATTERN_MAX + 1];
+    ptrdiff_t at = str_find_last(author, '@');
+
+    if (at < 0 || !normal_form(author, (size_t)at + 1, address, sizeof address))
+        return false;
+    struct str text = str_from(address), of = str_from_index(text, (size_t)at + 1);
+    for (size_t i = 0; i < list->count; i++) {
+        const struct pattern *p = &list->at[i];
+        if (!p->author || (p->authenticated_only && !authenticated) || !is_for(p->domain, domain) || !pattern_matches(p->text, text, of))
+            continue;
+        note(evidence, p->text, list->file, p->line);
+        return true;
+    }
+    return false;
+}
+
+bool lists_author_allowed(const struct lists *l, struct str author, struct str domain, bool authenticated, char *evidence)
+{
+    return find_author(&l->sender_allow, author, domain, authenticated, evidence);
+}
+
+bool lists_author_blocked(const struct lists *l, struct str author, struct str domain, char *evidence)
+{
+    return find_author(&l->sender_block, author, domain, true, evidence);
+}
+
+static bool has_own_author(const struct pattern_list *list, struct str domain)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (list->at[i].author && *list->at[i].domain && is_for(list->at[i].domain, domain))
+            return true;
+    return false;
+}
+
+bool lists_has_own_authors(const struct lists *l, struct str domain)
+{
+    return has_own_author(&l->sender_allow, domain) || has_own_author(&l->sender_block, domain);
 }
 
 bool lists_sender_allowed(const struct lists *l, const struct address *sender, struct str domain, bool authenticated, char *evidence)

@@ -3,7 +3,7 @@
  * ip-allow, ip-block. One entry a line, '#' comments:
  *   senders, recipients: PATTERN [domain=acme.test] [match=envelope|from|both] [unauthenticated]
  *     PATTERN: user@domain, *@domain, domain, *.domain; an allow entry counts only for authenticated senders unless it says `unauthenticated`
- *     (block entries always count)
+ *     (block entries always count): SPF passes for the envelope's domain, DMARC for that of From. Matched against the envelope unless it says otherwise
  *   networks: NETWORK [domain=acme.test] [skip=connections,greylisting,greeting,dns,ptr,dnsbl,rate,content]
  * Immutable once loaded; swapped on reload.
  */
@@ -22,10 +22,15 @@ struct lists;
 struct lists *lists_load(const char *directory, struct buf *error);
 void lists_free(struct lists **l);
 
-/* DOMAIN is the recipient's domain ("" before RCPT: system entries only). AUTHENTICATED: SPF or DKIM is aligned (later). EVIDENCE (may be NULL, EVIDENCE_MAX bytes)
+/* DOMAIN is the recipient's domain ("" before RCPT: system entries only). AUTHENTICATED: SPF passes for the sender's domain. EVIDENCE (may be NULL, EVIDENCE_MAX bytes)
  * gets the entry that matched, with file and line. */
 bool lists_sender_allowed(const struct lists *l, const struct address *sender, struct str domain, bool authenticated, char *evidence);
 bool lists_sender_blocked(const struct lists *l, const struct address *sender, struct str domain, char *evidence);
+/* The same for AUTHOR, an address of From. AUTHENTICATED: DMARC passes. */
+bool lists_author_allowed(const struct lists *l, struct str author, struct str domain, bool authenticated, char *evidence);
+bool lists_author_blocked(const struct lists *l, struct str author, struct str domain, char *evidence);
+/* Are there entries about authors for DOMAIN alone? Then one answer to DATA may not do for it and another domain. */
+bool lists_has_own_authors(const struct lists *l, struct str domain);
 bool lists_recipient_allowed(const struct lists *l, const struct address *recipient, char *evidence);
 bool lists_recipient_blocked(const struct lists *l, const struct address *recipient, char *evidence);
 bool lists_ip_blocked(const struct lists *l, const struct ip *ip, struct str domain, char *evidence);
