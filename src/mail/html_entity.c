@@ -137,5 +137,5 @@ struct str html_attribute_decode(struct str value, struct buf *scratch, size_t *
         if (codes[1])
             buf_add(scratch, character, utf8_put(character, codes[1]));
     }
-    return buf_str(scratch);
+    return scratch->len ? buf_str(scratch) : str_n(value.at, 0); /* the buffer may have no memory yet */
 }

@@ -325,6 +325,19 @@ static void what_is_cut_is_still_utf8(void **state)
     buf_free(&html);
 }
 
+/* Values that are nothing but NUL, before any other was decoded: nothing is left of them, and nothing is computed from no address. */
+static void values_of_nul(void **state)
+{
+    struct arena arena;
+    struct html_result out;
+
+    (void)state;
+    out = read_html(&arena, STR("<p style='\0'><img srcset='\0' alt='\0'><a href='\0'>x</a><iframe srcdoc='\0'></iframe>"));
+    check_text(out.visible, "x");
+    assert_int_equal(out.link_count, 0);
+    arena_free(&arena);
+}
+
 /* Past the ceiling of links, too, it is told what kinds there were. */
 static void kinds_of_dropped_links_are_told(void **state)
 {
@@ -409,7 +422,7 @@ int main(void)
         cmocka_unit_test(visible_text), cmocka_unit_test(hidden_text),       cmocka_unit_test(links),
         cmocka_unit_test(features),     cmocka_unit_test(charset_of_meta),   cmocka_unit_test(every_tag_is_told),
         cmocka_unit_test(sources_of_an_image), cmocka_unit_test(what_is_cut_is_still_utf8),
-        cmocka_unit_test(kinds_of_dropped_links_are_told), cmocka_unit_test(nothing_is_quadratic),
+        cmocka_unit_test(values_of_nul), cmocka_unit_test(kinds_of_dropped_links_are_told), cmocka_unit_test(nothing_is_quadratic),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
