@@ -8,12 +8,12 @@
 #include "base/arena.h"
 
 enum text_trick {
-    TEXT_ZERO_WIDTH = 1,     /* inside words of Latin, Greek or Cyrillic, where no joiner means anything */
+    TEXT_ZERO_WIDTH = 1,     /* inside words of Latin, Greek or Cyrillic, where no joiner, selector or mark of direction means anything */
     TEXT_BIDI_OVERRIDE = 2,  /* U+202A–202E, U+2066–2069 */
     TEXT_TAGS = 4,           /* U+E0000 block outside of flags; variation selectors in a row */
-    TEXT_MIXED_SCRIPT = 8,   /* Latin with Cyrillic or Greek look-alikes inside one word; counts words */
+    TEXT_MIXED_SCRIPT = 8,   /* words of Latin and Cyrillic, Greek and the like in which one script only stands in for the other; counts words */
     TEXT_SOFT_HYPHEN = 16,   /* inside words; honest newsletters have them too: the count tells */
-    TEXT_MATH_LETTERS = 32,  /* styled letters of U+1D400…, circled, squared and full width ones */
+    TEXT_MATH_LETTERS = 32,  /* words with styled letters of U+1D400…, circled and squared ones; full width ones in text without CJK */
     TEXT_PRIVATE_USE = 64,
     TEXT_COMBINING_PILE = 128 /* five or more marks on one letter; counts letters */
 };

@@ -1,6 +1,11 @@
 /* test_link.c: what a link really is, and where text has one. */
 #include "check.h"
 #include "mail/link.h"
+#include "mail/text.h"
+
+#include <seccomp.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static struct arena arena;
 static struct link_context *context;
@@ -298,6 +303,38 @@ static void public_suffixes(void **state)
     assert_int_equal(right, all);
 }
 
+/* In a process that dies when it opens a file. */
+static int read_without_files(void)
+{
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+    struct link l, inner;
+    size_t cursor = 0;
+
+    if (!filter || seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, SCMP_SYS(open), 0) || seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, SCMP_SYS(openat), 0) ||
+        seccomp_load(filter))
+        return 2;
+    bool works = link_parse(&arena, context, STR("http://p\xD0\xB0ypal.com/?u=http://evil.co.uk/"), &l) && l.skeleton.len &&
+                 link_next_nested(&arena, context, &l, &cursor, &inner) && str_is(inner.domain, "evil.co.uk") &&
+                 text_skeleton(&arena, STR("p\xD0\xB0ypal")).len && text_normalize(&arena, STR("\xEF\xBC\xB0"), 9).len == 1;
+    return works ? 0 : 1;
+}
+
+static void no_file_is_opened_once_ready(void **state)
+{
+    int status = 0;
+    pid_t child = fork();
+
+    (void)state;
+    assert_true(child >= 0);
+    if (child == 0)
+        _exit(read_without_files());
+    assert_int_equal(waitpid(child, &status, 0), child);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 2)
+        skip(); /* no seccomp here */
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static void nothing_is_quadratic(void **state)
 {
     static const char *const rows[] = {"http://", "http://@/", "@", "[.]", ".", "%25", "a.com ", "www.", "http://a.com/?u=", "(", "hxxp[:]//", "a@", "http://\xE4\xBD\xA0", "\xE3\x80\x82", "a.", "http://[", ":", "/",
@@ -326,6 +363,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parsed),        cmocka_unit_test(no_link),     cmocka_unit_test(in_text),         cmocka_unit_test(nested),
         cmocka_unit_test(shown_differs), cmocka_unit_test(look_alikes), cmocka_unit_test(public_suffixes), cmocka_unit_test(nothing_is_quadratic),
+        cmocka_unit_test(no_file_is_opened_once_ready),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
