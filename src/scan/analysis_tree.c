@@ -62,6 +62,18 @@ static bool looks_like_html(enum file_type type)
     return type == FILE_HTML || type == FILE_SVG;
 }
 
+/*
+ * A body that readers show as the text that it is: its first line may be "#!/bin/sh", or speak of MZ or of %PDF-, and it is no file for that. What has a
+ * name, is declared to be an attachment, or holds octets that no text has, is one.
+ */
+static bool is_shown_as_text(const struct mime_part *part, struct str content, enum file_type looks)
+{
+    bool is_body = !part->type.type.len || content_type_is(&part->type, "text", "plain") || content_type_is(&part->type, "text", "html");
+
+    return is_body && !part->is_attachment && !part->name.len && !part->other_name.len &&
+           (looks == FILE_SCRIPT || !file_type_is_text(looks)) && file_is_text(content);
+}
+
 /* What is declared as text is read as text by every reader; HTML is told by its declaration or, as some readers do, by its looks. */
 static void read_content(struct analysis *a, const struct mime_part *part, struct str content, char charset[32])
 {
@@ -77,7 +89,7 @@ static void read_content(struct analysis *a, const struct mime_part *part, struc
         analyze_html(a, place_of(part), label, content, charset);
     bool is_file = part->is_attachment || part->name.len || part->other_name.len || !is_text ||
                    (looks != FILE_TEXT && looks != FILE_EMPTY && looks != FILE_UNKNOWN && looks != FILE_HTML && looks != FILE_XML);
-    if (is_file)
+    if (is_file && !is_shown_as_text(part, content, looks))
         analyze_file(a, place_of(part), part, part->name, content);
 }
 

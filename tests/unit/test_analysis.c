@@ -229,11 +229,41 @@ static void tricks_are_told(void **state)
     }
 }
 
+static bool any(const struct record *r, const char *what)
+{
+    (void)r, (void)what;
+    return true;
+}
+
+/* What people write about files and quote of them is no file; the same lines under a name, or declared as something else, are. */
+static void a_body_is_no_file(void **state)
+{
+    static const char *const bodies[] = {"MZ is how programs begin\r\n", "#!/bin/sh\r\necho please review\r\n", "BZh91AY&SY is a mark\r\n",
+                                         "I ask about %PDF-1.4 and /Encrypt in it\r\n", "070701 is my number\r\n"};
+    char message[1024];
+    struct record r;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
+        snprintf(message, sizeof message, "%s\r\n%s", TOP, bodies[i]);
+        struct scan_report report = read_message(message, &sample_limits);
+        if (find(&report, RECORD_FILE, &r, any, ""))
+            fail_msg("taken for a file: %s", bodies[i]);
+        snprintf(message, sizeof message, "%sContent-Disposition: attachment\r\n\r\n%s", TOP, bodies[i]);
+        report = read_message(message, &sample_limits);
+        assert_true(find(&report, RECORD_FILE, &r, any, ""));
+    }
+    struct scan_report report = read_message(TOP "Content-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+                                                 "TVqQAAMAAAAEAAAA//8AALgAAAAAAAAAQAAAAAAAAAA=\r\n", &sample_limits);
+    assert_true(find(&report, RECORD_FILE, &r, any, ""));
+    assert_true(r.file.is_program);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_header_as_a_reader_shows_it), cmocka_unit_test(both_readings_of_base64),
-        cmocka_unit_test(where_it_leads), cmocka_unit_test(tricks_are_told), cmocka_unit_test(results_of_others), cmocka_unit_test(ceilings_are_said), cmocka_unit_test(what_policy_makes_of_it),
+        cmocka_unit_test(where_it_leads), cmocka_unit_test(tricks_are_told), cmocka_unit_test(a_body_is_no_file), cmocka_unit_test(results_of_others), cmocka_unit_test(ceilings_are_said), cmocka_unit_test(what_policy_makes_of_it),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

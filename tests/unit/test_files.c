@@ -382,12 +382,29 @@ static void types_by_content(void **state)
         {STR("L\0\0\0\x01\x14\x02\0\0\0\0\0\xC0\0\0\0\0\0\0\x46"), "lnk"}, {STR("ITSF\x03\0\0\0"), "chm"}, {STR("MSCF\0\0\0\0"), "cab"},
         {STR("\xE4\x52\x5C\x7B\x8C\xD8\xA7\x4D\xAE\xB1\x53\x78\xD0\x29\x96\xD3"), "onenote"}, {STR("conectix"), "vhd"}, {STR("vhdxfile"), "vhd"},
         {STR("\x89PNG\r\n\x1A\n"), "png"}, {STR("From: a@b\r\nTo: c@d\r\n\r\nx"), "email"}, {STR("BEGIN:VCALENDAR\r\n"), "calendar"}, {STR("#!/bin/sh\n"), "script"},
+        {STR("MZ is how programs begin\n"), "text"}, {STR("BZh is how bzip2 files begin\n"), "text"}, {STR("BZh91AY&SY"), "bzip2"},
         {STR("[InternetShortcut]\r\nURL=x"), "shortcut"},
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         assert_string_equal(file_type_name(file_type_by_magic(rows[i].bytes)), rows[i].type);
+}
+
+/* Behind the mark of a tar and nothing that is one: libarchive gives it back whole, as the only file in itself. */
+static void a_broken_archive_is_not_in_itself(void **state)
+{
+    struct arena arena = arena_make(ROOM);
+    char bytes[1024];
+
+    (void)state;
+    memset(bytes, 'a', sizeof bytes);
+    memcpy(bytes + 257, "ustar", 5);
+    struct file_report r = look(&arena, str_n(bytes, sizeof bytes), "x.tar", budget_default());
+    assert_true(r.facts & FACT_DAMAGED);
+    assert_false(r.facts & FACT_TOO_DEEP);
+    assert_null(r.entries);
+    arena_free(&arena);
 }
 
 int main(void)
@@ -404,6 +421,7 @@ int main(void)
         cmocka_unit_test(packed_vba_as_specified),
         cmocka_unit_test(packed_rtf_as_specified),
         cmocka_unit_test(types_by_content),
+        cmocka_unit_test(a_broken_archive_is_not_in_itself),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -177,6 +177,10 @@ static void read_all(struct reading *r, struct thing *t, struct archive *a, bool
     while ((result = archive_read_next_header(a, &item)) >= ARCHIVE_WARN && result != ARCHIVE_EOF) {
         if (archive_entry_filetype(item) == AE_IFDIR || (rare_zip_only && !is_rare_zip_method(a)))
             continue;
+        if (archive_format(a) == ARCHIVE_FORMAT_RAW && archive_filter_code(a, 0) == ARCHIVE_FILTER_NONE) {
+            t->facts |= FACT_DAMAGED; /* no archive after all: it would be the only file in itself */
+            break;
+        }
         if (!read_item(r, t, a, item, &scratch, &from_all)) {
             buf_free(&scratch);
             return;

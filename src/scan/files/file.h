@@ -25,6 +25,7 @@ bool file_type_is_executable(enum file_type t);
 bool file_type_is_archive(enum file_type t);
 bool file_type_is_image(enum file_type t);
 bool file_type_is_office(enum file_type t);
+bool file_is_text(struct str bytes); /* its beginning has no NUL and next to no control characters */
 bool file_type_is_text(enum file_type t); /* something that a person or a script reader reads as text */
 /* Linear in at most the first 64 KiB and the last 64 KiB, and a few sectors of an OLE file's directory. */
 enum file_type file_type_by_magic(struct str bytes);

@@ -15,7 +15,7 @@ static const struct magic magics[] = {
     M(0, "7z\xBC\xAF\x27\x1C", FILE_7Z),
     M(0, "Rar!\x1A\x07", FILE_RAR), M(0, "RE~^", FILE_RAR),
     M(257, "ustar", FILE_TAR),
-    M(0, "\x1F\x8B", FILE_GZIP), M(0, "BZh", FILE_BZIP2), M(0, "\xFD" "7zXZ\0", FILE_XZ), M(0, "\x28\xB5\x2F\xFD", FILE_ZSTD),
+    M(0, "\x1F\x8B", FILE_GZIP), M(4, "1AY&SY", FILE_BZIP2), M(4, "\x17\x72\x45\x38\x50\x90", FILE_BZIP2), M(0, "\xFD" "7zXZ\0", FILE_XZ), M(0, "\x28\xB5\x2F\xFD", FILE_ZSTD),
     M(0, "\x04\x22\x4D\x18", FILE_LZ4), M(0, "\x1F\x9D", FILE_COMPRESS), M(0, "\x1F\xA0", FILE_COMPRESS),
     M(0, "070701", FILE_CPIO), M(0, "070702", FILE_CPIO), M(0, "070707", FILE_CPIO), M(0, "\xC7\x71", FILE_CPIO), M(0, "!<arch>\n", FILE_AR),
     M(0, "MSCF\0\0\0\0", FILE_CAB), M(0, "\x60\xEA", FILE_ARJ), M(7, "**ACE**", FILE_ACE),
@@ -47,10 +47,33 @@ static bool is_fat_macho(struct str b)
     return has_at(b, 0, STR("\xCA\xFE\xBA\xBE")) && b.len >= 8 && (unsigned char)b.at[7] < 40;
 }
 
+static bool is_text(struct str b)
+{
+    size_t odd = 0;
+
+    for (size_t i = 0; i < b.len; i++) {
+        unsigned char c = (unsigned char)b.at[i];
+        if (c == 0)
+            return false;
+        odd += (c < 0x20 && c != '\t' && c != '\n' && c != '\r' && c != '\f' && c != 0x1B) || c == 0x7F;
+    }
+    return odd * 50 <= b.len;
+}
+
+/* A word that begins so is none yet: the head of a program has numbers in it, and what follows "BZh" says at once whether it is a bzip2 file. */
+static bool is_only_a_word(struct str bytes, enum file_type t)
+{
+    enum { PROGRAM_HEAD = 64 };
+
+    if (t == FILE_PE)
+        return bytes.len >= PROGRAM_HEAD / 4 && is_text(str_sub(bytes, 0, PROGRAM_HEAD));
+    return t == FILE_BZIP2 && !has_at(bytes, 0, STR("BZh"));
+}
+
 static enum file_type by_table(struct str bytes)
 {
     for (size_t i = 0; i < sizeof magics / sizeof *magics; i++)
-        if (has_at(bytes, magics[i].at, magics[i].bytes))
+        if (has_at(bytes, magics[i].at, magics[i].bytes) && !is_only_a_word(bytes, magics[i].type))
             return magics[i].type;
     if (has_at(bytes, 0, STR("BM")) && bytes.len > 26 && le32(bytes, 6) == 0 && le32(bytes, 14) <= 124)
         return FILE_BMP;
@@ -115,19 +138,6 @@ static bool is_message(struct str text)
             seen |= 1U << i;
     }
     return (seen & ~(1U << 15)) && (seen & (seen - 1));
-}
-
-static bool is_text(struct str b)
-{
-    size_t odd = 0;
-
-    for (size_t i = 0; i < b.len; i++) {
-        unsigned char c = (unsigned char)b.at[i];
-        if (c == 0)
-            return false;
-        odd += (c < 0x20 && c != '\t' && c != '\n' && c != '\r' && c != '\f' && c != 0x1B) || c == 0x7F;
-    }
-    return odd * 50 <= b.len;
 }
 
 static struct str skip_blank(struct str b)
@@ -213,4 +223,9 @@ enum file_type file_type_by_magic(struct str bytes)
     if (t == FILE_TEXT && has_at(skip_blank(bytes), 0, STR("{\\rt")))
         return FILE_RTF;
     return t;
+}
+
+bool file_is_text(struct str bytes)
+{
+    return is_text(str_sub(bytes, 0, TEXT_LOOK));
 }
