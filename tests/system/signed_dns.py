@@ -123,7 +123,8 @@ class SignedDns:
             f.write('server:\n  interface: 127.0.0.1\n  port: %d\n  do-daemonize: no\n  username: ""\n  chroot: ""\n  directory: "%s"\n'
                     '  pidfile: ""\n  use-syslog: no\n  logfile: "%s"\n  val-log-level: 2\n  do-not-query-localhost: no\n  do-ip6: no\n  num-threads: 1\n'
                     '  module-config: "validator iterator"\n  local-zone: "test." transparent\n'
-                    '  local-zone: "example.test." static\n  local-data: "example.test. A 192.0.2.1"\n  access-control: 127.0.0.0/8 allow\n%s'
+                    '  local-zone: "example.test." static\n  local-data: "example.test. A 192.0.2.1"\n  local-zone: "_dmarc.test." static\n'
+                    '  access-control: 127.0.0.0/8 allow\n%s'
                     "remote-control:\n  control-enable: no\n" % (self.resolver, self.directory, self.path("unbound.log"), "".join(anchors)))
             for name in zones:
                 f.write('stub-zone:\n  name: "%s"\n  stub-addr: 127.0.0.1@%d\n' % (name, self.authority))
