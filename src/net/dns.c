@@ -20,10 +20,13 @@ struct dns {
     struct hash_table table; /* cached entries, and those being asked for */
     struct list used;
     size_t cached;
+    struct dns_stats stats;  /* but for what dns_stats() adds */
+    struct dns_latency latency;
 };
 
 struct dns_question {
     struct dns_entry *entry;
+    enum dns_origin origin;
 };
 
 struct dns *dns_new(const struct dns_source *source, void *self, int64_t timeout_ms, struct buf *error)
@@ -85,8 +88,10 @@ static struct dns_entry *find(struct dns *d, const char *name, enum dns_type typ
 
 static void make_room(struct dns *d)
 {
-    while (d->cached >= MOST_CACHED && !list_is_empty(&d->used))
+    while (d->cached >= MOST_CACHED && !list_is_empty(&d->used)) {
         forget(d, container_of(d->used.next, struct dns_entry, used));
+        d->stats.evicted++;
+    }
 }
 
 static struct dns_entry *make(struct dns *d, const char *name, enum dns_type type, uint64_t key, int64_t now_ms)
@@ -98,6 +103,7 @@ static struct dns_entry *make(struct dns *d, const char *name, enum dns_type typ
     str_copy(e->name, sizeof e->name, str_from(name));
     e->type = type;
     e->asked_ms = now_ms;
+    e->asked_us = clock_mono_us();
     e->arena = arena_make(DNS_ANSWER_BYTES);
     e->answer.status = DNS_FAILED;
     e->dns = d;
@@ -117,25 +123,35 @@ static bool is_usable(const struct dns_entry *e, int64_t now_ms, int64_t timeout
     return e->done ? now_ms < e->expires_ms : now_ms < e->asked_ms + timeout_ms;
 }
 
-static struct dns_entry *take_or_make(struct dns *d, const char *name, enum dns_type type, bool *ask)
+static enum dns_origin count_question(struct dns_stats *s, const struct dns_entry *found)
+{
+    enum dns_origin origin = !found ? DNS_ASKED : found->done ? DNS_CACHED : DNS_JOINED;
+
+    s->misses += origin == DNS_ASKED;
+    s->joined += origin == DNS_JOINED;
+    s->hits += origin == DNS_CACHED;
+    return origin;
+}
+
+/* *ORIGIN is DNS_ASKED when the source is to be asked, if anything is returned. */
+static struct dns_entry *take_or_make(struct dns *d, const char *name, enum dns_type type, enum dns_origin *origin)
 {
     int64_t now_ms = clock_mono_ms();
     uint64_t key = key_of(name, type);
 
-    *ask = false;
     pthread_mutex_lock(&d->lock);
     struct dns_entry *e = find(d, name, type, key);
     if (e && !is_usable(e, now_ms, d->timeout_ms)) {
         forget(d, e);
         e = NULL;
     }
+    *origin = count_question(&d->stats, e);
     if (e) {
         e->refs++;
         list_remove(&e->used);
         list_add_tail(&d->used, &e->used);
     } else {
         e = make(d, name, type, key, now_ms);
-        *ask = e != NULL;
     }
     pthread_mutex_unlock(&d->lock);
     return e;
@@ -145,7 +161,6 @@ struct dns_question *dns_start(struct dns *d, struct str name, enum dns_type typ
 {
     char lower[DNS_NAME_MAX + 1];
     struct dns_question *q = calloc(1, sizeof *q);
-    bool ask;
 
     if (!q)
         return NULL;
@@ -154,8 +169,8 @@ struct dns_question *dns_start(struct dns *d, struct str name, enum dns_type typ
     if (!name.len || !str_copy(lower, sizeof lower, name))
         return q; /* no name that DNS could have: answered DNS_NO_NAME below */
     str_lower(lower, name.len);
-    q->entry = take_or_make(d, lower, type, &ask);
-    if (ask)
+    q->entry = take_or_make(d, lower, type, &q->origin);
+    if (q->entry && q->origin == DNS_ASKED)
         d->source.ask(d->self, q->entry);
     return q;
 }
@@ -200,6 +215,22 @@ bool dns_is_answered(const struct dns_question *q)
     return is_answered;
 }
 
+enum dns_origin dns_origin(const struct dns_question *q, int64_t *kept_ms)
+{
+    const struct dns_entry *e = q->entry;
+    int64_t left_ms = 0;
+
+    if (e) {
+        pthread_mutex_lock(&e->dns->lock);
+        if (e->done && e->cached && e->expires_ms > clock_mono_ms())
+            left_ms = e->expires_ms - clock_mono_ms();
+        pthread_mutex_unlock(&e->dns->lock);
+    }
+    if (kept_ms)
+        *kept_ms = left_ms;
+    return q->origin;
+}
+
 void dns_done(struct dns_question **q)
 {
     if (!*q)
@@ -229,9 +260,12 @@ void dns_entry_answer(struct dns_entry *e, uint32_t ttl)
     struct dns *d = e->dns;
 
     pthread_mutex_lock(&d->lock);
-    if (e->arena.failed)
-        e->answer = failed;
+    if (e->arena.failed || e->answer.status == DNS_FAILED)
+        e->answer = failed; /* and nobody vouches for it */
     e->expires_ms = clock_mono_ms() + keep_for(&e->answer, ttl);
+    d->stats.failures += e->answer.status == DNS_FAILED;
+    d->stats.timeouts += e->answer.status == DNS_FAILED && e->timed_out;
+    dns_latency_note(&d->latency, clock_mono_us() - e->asked_us);
     e->done = true;
     pthread_cond_broadcast(&d->answered);
     unref(e);
@@ -256,6 +290,33 @@ struct dns_record *dns_entry_add(struct dns_entry *e)
         a->at = at;
     }
     return &a->at[a->count++];
+}
+
+void dns_stats(struct dns *d, struct dns_stats *out)
+{
+    pthread_mutex_lock(&d->lock);
+    *out = d->stats;
+    out->kept = d->cached;
+    out->most_kept = MOST_CACHED;
+    out->p50_us = dns_latency_percentile(&d->latency, 50);
+    out->p99_us = dns_latency_percentile(&d->latency, 99);
+    pthread_mutex_unlock(&d->lock);
+}
+
+size_t dns_flush(struct dns *d, struct str name)
+{
+    if (name.len && name.at[name.len - 1] == '.')
+        name.len--;
+    pthread_mutex_lock(&d->lock);
+    size_t before = d->cached;
+    LIST_EACH_SAFE(&d->used, l, after) {
+        struct dns_entry *e = container_of(l, struct dns_entry, used);
+        if (!name.len || str_eq_case(str_from(e->name), name) || (e->done && str_eq_case(e->answer.canonical, name)))
+            forget(d, e);
+    }
+    size_t gone = before - d->cached;
+    pthread_mutex_unlock(&d->lock);
+    return gone;
 }
 
 void dns_free(struct dns **pd)

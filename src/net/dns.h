@@ -54,4 +54,31 @@ const struct dns_answer *dns_wait_until(struct dns_question *q, int64_t deadline
 bool dns_is_answered(const struct dns_question *q);
 void dns_done(struct dns_question **q);
 
+/* Where the answer came from; for the operator. */
+enum dns_origin { DNS_ASKED, DNS_JOINED /* asked already, for somebody else */, DNS_CACHED };
+/* *KEPT_MS, which may be NULL: for how long the answer will be given out from the cache; 0 when it is not there. */
+enum dns_origin dns_origin(const struct dns_question *q, int64_t *kept_ms);
+
+/* Since the start. Each question is a hit, joined or a miss; a miss is one question to the source. */
+struct dns_stats {
+    uint64_t kept, most_kept;       /* entries in the cache, and its ceiling */
+    uint64_t hits, joined, misses;
+    uint64_t failures;              /* misses answered DNS_FAILED */
+    uint64_t timeouts;              /* those of them that nobody answered in time */
+    uint64_t evicted;               /* entries that had to go before their time, for want of room */
+    uint64_t p50_us, p99_us;        /* of the misses that were answered, failures too: half of them, 99 in 100, took no longer. Rounded up by at most half */
+};
+void dns_stats(struct dns *d, struct dns_stats *out);
+
+/* Forgets the answers for NAME of all types, and those that aliases led to NAME for; all for "". How many. What is being asked is asked anew by who comes next. */
+size_t dns_flush(struct dns *d, struct str name);
+
+/* dns_text.c: as zone files write it (RFC 1035 §5.1), in printable ASCII. */
+bool dns_type_parse(struct str word, enum dns_type *out) __attribute__((warn_unused_result)); /* any case */
+const char *dns_type_name(enum dns_type type);
+/* "ok", "no data", "no such name", "failed" */
+const char *dns_status_name(enum dns_status status);
+/* The data of R, at most 4 * R's octets + 20. */
+void dns_record_format(enum dns_type type, const struct dns_record *r, struct buf *out);
+
 #endif

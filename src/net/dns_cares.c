@@ -164,8 +164,7 @@ static void answered(void *arg, int status, int timeouts, unsigned char *bytes, 
     (void)timeouts;
     if (status == ARES_SUCCESS && len >= NS_HFIXEDSZ)
         ttl = read_answer(e, bytes, len, a->resolver->is_trusted);
-    if (e->answer.status == DNS_FAILED)
-        e->answer.count = 0;
+    e->timed_out = status == ARES_ETIMEOUT;
     dns_entry_answer(e, ttl);
     free(a);
 }

@@ -18,8 +18,10 @@ struct dns_entry {
     char name[DNS_NAME_MAX + 1]; /* lower case, no final dot */
     enum dns_type type;
     bool done, cached;
+    bool timed_out;         /* set by the source: nobody answered */
     unsigned refs;
     int64_t asked_ms, expires_ms;
+    int64_t asked_us;       /* clock_mono_us() */
     struct dns_answer answer;
     struct arena arena;     /* holds the answer */
     struct dns *dns;
@@ -35,6 +37,16 @@ struct dns_source {
 void dns_entry_answer(struct dns_entry *e, uint32_t ttl);
 /* A record more for E's answer; NULL when there are too many or no memory. */
 struct dns_record *dns_entry_add(struct dns_entry *e);
+
+/* dns_stats.c: how long questions took, in steps that grow by at most half. */
+enum { DNS_LATENCY_STEPS = 42 };
+struct dns_latency {
+    uint64_t count[DNS_LATENCY_STEPS];
+    uint64_t total;
+};
+void dns_latency_note(struct dns_latency *l, int64_t took_us);
+/* The least step that PERCENT of all did not exceed, in microseconds; 0 where there were none. */
+uint64_t dns_latency_percentile(const struct dns_latency *l, unsigned percent);
 
 struct dns *dns_new(const struct dns_source *source, void *self, int64_t timeout_ms, struct buf *error);
 

@@ -79,7 +79,8 @@ static void zone_ask(void *self, struct dns_entry *e)
 
     e->answer.authentic = true;
     for (int i = 0; i <= MOST_ALIASES; i++) {
-        if (!first(z, name, (int)e->type) && first(z, name, TYPE_TIMEOUT))
+        e->timed_out = !first(z, name, (int)e->type) && first(z, name, TYPE_TIMEOUT);
+        if (e->timed_out)
             break; /* DNS_FAILED, as the entry was made */
         const struct zone_record *alias = e->type == DNS_CNAME ? NULL : first(z, name, DNS_CNAME);
         if (alias && alias->data) {
@@ -100,17 +101,13 @@ static void zone_ask(void *self, struct dns_entry *e)
 
 static bool type_of(struct str word, int *type)
 {
-    static const struct { const char *name; int type; } types[] = {
-        {"A", DNS_A}, {"AAAA", DNS_AAAA}, {"MX", DNS_MX}, {"TXT", DNS_TXT}, {"SPF", DNS_TXT}, {"PTR", DNS_PTR},
-        {"CNAME", DNS_CNAME}, {"NS", DNS_NS}, {"TLSA", DNS_TLSA}, {"SOA", DNS_SOA}, {"TIMEOUT", TYPE_TIMEOUT}};
+    enum dns_type known;
+    bool times_out = str_is_case(word, "TIMEOUT");
 
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
-        if (str_is_case(word, types[i].name)) {
-            *type = types[i].type;
-            return true;
-        }
-    }
-    return false;
+    if (!times_out && !dns_type_parse(str_is_case(word, "SPF") ? STR("TXT") : word, &known))
+        return false;
+    *type = times_out ? TYPE_TIMEOUT : (int)known;
+    return true;
 }
 
 /* RFC 1035 §5.1: \DDD is an octet, \X the character itself. *I stays on the last octet that was used. */

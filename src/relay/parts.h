@@ -57,5 +57,8 @@ struct control *control_start(struct relay *r, const char *run_directory, struct
 void control_stop(struct control **c);
 /* control_greylist.c: the verbs of `postern greylist`. A new object. */
 json_t *control_greylist(struct greylist *g, const json_t *request);
+/* control_dns.c: the verbs of `postern dns`, and its counters for `postern stats`. New objects. */
+json_t *control_dns(struct dns *d, const json_t *request);
+json_t *control_dns_stats(struct dns *d);
 
 #endif

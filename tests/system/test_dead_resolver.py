@@ -56,3 +56,12 @@ def test_workers_are_left_for_the_others():
         assert other.ask("NOOP")[-1].startswith("250")
         for c in waiting + [other]:
             c.close()
+
+
+def test_the_operator_sees_it():
+    with silent_resolver() as port, gateway(port, dns_timeout="300ms") as g:
+        done = g.cli("dns", "lookup", "sender.test", "MX", check=False)
+        assert done.returncode == 75 and "status: failed" in done.stdout
+        said = pt.poll(lambda: (s := g.control(noun="dns", verb="show"))["timeouts"] and s)  # the last try may outlive the deadline
+        assert said["failures"] == said["timeouts"] == said["misses"]
+        assert said["p50_ms"] > 0
