@@ -89,7 +89,7 @@ struct mime_part {
     enum transfer_encoding encoding;
     struct str content_id, content_location, description; /* raw values, trimmed */
     struct str name;                 /* the file name that most readers show: disposition filename (RFC 2231 joined and decoded), else type name; "" none. UTF-8 */
-    struct str other_name;           /* another source's different name, or "" */
+    struct str other_name;           /* the different names of other sources and readers, joined by " / ", or "" */
     struct str boundary;
     bool is_leaf;                    /* has content of its own, see mime_part_decode() (second readings of the whole message hang below it even so) */
     bool is_attachment;              /* by disposition, by having a name and not being text, or by its type */

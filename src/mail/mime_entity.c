@@ -61,6 +61,44 @@ static struct str name_in(const struct parameter *list, const char *key)
     return p ? p->value : (struct str){0};
 }
 
+/* Several are joined by " / "; whoever judges them takes each piece between slashes for itself. */
+static void add_other_name(struct arena *arena, struct mime_part *part, struct str name)
+{
+    enum { OTHER_NAMES_MAX = 4096 };
+    struct str others = part->other_name;
+
+    if (!name.len || str_eq(name, part->name) || str_eq(name, others) || others.len + name.len > OTHER_NAMES_MAX)
+        return;
+    part->other_name = name;
+    if (!others.len)
+        return;
+    char *joined = arena_printf(arena, STR_FMT " / " STR_FMT, STR_ARG(others), STR_ARG(name));
+    part->other_name = joined ? str_from(joined) : others;
+}
+
+/* A reader that goes by C strings, or drops what is behind a control character, cuts the name there. */
+static struct str before_control(struct str name)
+{
+    size_t n = 0;
+
+    while (n < name.len && ((unsigned char)name.at[n] >= ' ' || name.at[n] == '\t') && !str_starts(str_from_index(name, n), STR("\xEF\xBF\xBD")))
+        n++;
+    return str_sub(name, 0, n);
+}
+
+/* Every value of KEY: of two the first counts here and the last elsewhere; of name*= and name= the plain one is all that old readers know. */
+static void add_other_names(struct arena *arena, struct mime_part *part, const struct parameter *list, const char *key)
+{
+    for (; list; list = list->next) {
+        if (!str_is(list->name, key))
+            continue;
+        add_other_name(arena, part, list->value);
+        struct str cut = before_control(list->value);
+        if (cut.len < list->value.len)
+            add_other_name(arena, part, cut);
+    }
+}
+
 static void take_disposition(struct mime_reader *r, struct mime_part *part, const struct header_field *f)
 {
     struct disposition second;
@@ -76,8 +114,7 @@ static void take_disposition(struct mime_reader *r, struct mime_part *part, cons
     if (str_eq(second.kind, part->disposition.kind) && str_eq(name, name_in(part->disposition.parameters, "filename")))
         return;
     mime_note(r, MIME_DISPOSITION_TWICE, part, (uint32_t)f->line, f->value);
-    if (name.len && !part->other_name.len)
-        part->other_name = name;
+    add_other_name(r->arena, part, name);
 }
 
 /* A continuation that holds only blanks ends the header for readers that trim lines. Returns the offset behind it in RAW, or 0. */
@@ -215,13 +252,15 @@ void mime_apply_fields(struct mime_reader *r, struct mime_part *part, const stru
         mime_note(r, MIME_COMMENT_IN_STRUCTURE, part, part->line, str_trim(fields->encoding));
 }
 
-static void set_name(struct mime_part *part)
+static void set_name(struct arena *arena, struct mime_part *part)
 {
     struct str filename = name_in(part->disposition.parameters, "filename"), name = name_in(part->type.parameters, "name");
 
     part->name = filename.len ? filename : name;
-    if (!part->other_name.len && filename.len && name.len && !str_eq(filename, name))
-        part->other_name = name;
+    add_other_names(arena, part, part->disposition.parameters, "filename");
+    add_other_names(arena, part, part->disposition.parameters, "name");
+    add_other_names(arena, part, part->type.parameters, "name");
+    add_other_names(arena, part, part->type.parameters, "filename");
     bool is_text = content_type_is(&part->type, "text", "plain") || content_type_is(&part->type, "text", "html");
     bool is_inline = part->disposition.kind.len == 0 || str_is(part->disposition.kind, "inline");
     part->is_attachment = !is_inline || (!is_text && (part->name.len || !str_is(part->type.type, "text")));
@@ -298,7 +337,7 @@ void mime_read_header(struct mime_walk *w, struct mime_part *part)
     if (in_boundary || walk.defects & HEADER_NO_COLON)
         note_early_end(w, part, str_sub(text, consumed, line_size(str_from_index(text, consumed))), w->line);
     mime_apply_fields(r, part, &mime_state(part)->first);
-    set_name(part);
+    set_name(r->arena, part);
     note_kind(r, part);
     note_version(r, part, versions);
 }

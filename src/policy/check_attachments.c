@@ -7,6 +7,7 @@
 #include "scan/files/file.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum { NAME_SHOWN = 60 };
 
@@ -28,7 +29,11 @@ struct finding check_file_names(const struct message_facts *m, const struct poli
     struct record r;
 
     while (limit && report_next(&rest, RECORD_PART, &r)) {
-        size_t longest = r.part.name.len > r.part.other_name.len ? r.part.name.len : r.part.other_name.len;
+        size_t longest = r.part.name.len;
+        for (struct str others = r.part.other_name; others.len;) {
+            struct str other = str_trim(str_cut(&others, '/'));
+            longest = other.len > longest ? other.len : longest;
+        }
         if (longest > (size_t)limit)
             return finding_make(REASON_FILE_NAME_TOO_LONG, "part " STR_FMT " in line %u has a name of %zu bytes, %lld are allowed",
                                 STR_ARG(r.part.path), r.part.line, longest, (long long)limit);
@@ -51,7 +56,7 @@ static bool extension_is_blocked(const struct setting_list *list, struct str ext
 /* The last extension of a name that another reader shows, as the file system of its reader would take it. */
 static struct str extension_of(struct str name)
 {
-    while (name.len && (name.at[name.len - 1] == '.' || name.at[name.len - 1] == ' '))
+    while (name.len && memchr(". '\"<>|?*:;,", name.at[name.len - 1], 12)) /* cut off when a file is saved */
         name.len--;
     ptrdiff_t dot = str_find_last(name, '.');
     return dot < 0 ? str_n(NULL, 0) : str_from_index(name, (size_t)dot + 1);
@@ -60,13 +65,14 @@ static struct str extension_of(struct str name)
 static struct finding blocked_by_name(const struct record_file *f, const struct setting_list *list)
 {
     char place[120];
-    struct str extension = f->extension, other = extension_of(f->other_name);
+    struct str extension = f->extension, others = f->other_name;
 
-    if (!extension_is_blocked(list, extension)) {
-        if (!extension_is_blocked(list, other))
-            return finding_none();
-        extension = other;
-    }
+    if (!extension_is_blocked(list, extension))
+        extension = extension_of(f->name);
+    while (others.len && !extension_is_blocked(list, extension))
+        extension = extension_of(str_cut(&others, '/'));
+    if (!extension_is_blocked(list, extension))
+        return finding_none();
     return finding_make(REASON_ATTACHMENT_BLOCKED, "%s has the extension " STR_FMT, place_of(f, place), STR_ARG(str_sub(extension, 0, 20)));
 }
 

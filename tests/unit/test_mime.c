@@ -292,6 +292,15 @@ static void names_come_from_both_fields(void **state)
     assert_true(str_is(m->root->name, "a.txt"));
     assert_true(str_is(m->root->other_name, "b.exe"));
     assert_non_null(find(m, MIME_DISPOSITION_TWICE));
+    m = mime_read(&arena, charsets, STR("Content-Type: application/x; name=b.txt\r\nContent-Disposition: attachment; filename=a.txt; filename=a.exe\r\n\r\nx"), &usual);
+    assert_true(str_is(m->root->name, "a.txt"));
+    assert_true(str_is(m->root->other_name, "a.exe / b.txt"));
+    m = mime_read(&arena, charsets, STR("Content-Disposition: attachment; filename*=utf-8''a.txt; filename=a.exe\r\n\r\nx"), &usual);
+    assert_true(str_is(m->root->other_name, "a.exe"));
+    m = mime_read(&arena, charsets, STR("Content-Disposition: attachment; filename*=utf-8''a.exe%00.txt\r\n\r\nx"), &usual);
+    assert_true(str_is(m->root->other_name, "a.exe"));
+    m = mime_read(&arena, charsets, STR("Content-Disposition: attachment; name=a.exe\r\n\r\nx"), &usual);
+    assert_true(str_is(m->root->other_name, "a.exe"));
     arena_free(&arena);
 }
 
