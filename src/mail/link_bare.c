@@ -29,8 +29,14 @@ struct str link_peel_end(struct str run)
     return run;
 }
 
+/* RUN without what stands before dots in a row ("please....read"), and without signs stuck to its first label. */
 static struct str peel_front(struct str run)
 {
+    for (size_t i = run.len; i >= 2; i--)
+        if (run.at[i - 1] == '.' && run.at[i - 2] == '.') {
+            run = str_from_index(run, i);
+            break;
+        }
     ptrdiff_t dot = str_find(run, '.');
     const char *at = run.at, *end = run.at + (dot > 0 ? dot : 0);
 
@@ -147,11 +153,13 @@ bool link_take_bare(struct arena *arena, struct link_context *c, struct str run,
 
     if (!www && !(f->flags & LINK_FIND_BARE))
         return false;
-    run = link_peel_end(www ? run : peel_front(run));
-    while (run.len && strchr(".-_", run.at[0]))
-        run = str_from_index(run, 1);
+    run = link_peel_end(run);
     while (run.len && strchr(".-_", run.at[run.len - 1]))
         run.len--;
+    if (!www)
+        run = peel_front(run);
+    while (run.len && strchr(".-_", run.at[0]))
+        run = str_from_index(run, 1);
     if (run.at + run.len != behind.at) {
         port = 0;
         goes_on = false;

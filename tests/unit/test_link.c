@@ -167,6 +167,7 @@ static void in_text(void **state)
         {"end of it.Next sentence.It works. M\xC3\xBCller GmbH & Co.KG in ASP.NET", ""},
         {"bob@sub.example.com/x user:pass@host.com @evil.com", ""},
         {"run build.sh, main.rs, lib.so, x.zip; 192.168.1.1, z.B. u.a.", ""},
+        {"please....read it at freaky...free..now, or...evil.com... ", "http://evil.com/ "},
         {"Booking.com Paypal.Com", "http://booking.com/ http://paypal.com/ "},
         {"http://evil.com\xE2\x80\x8F", "http://evil.com/ "}, /* a mark of direction */
         {"", ""},
