@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+enum { FIND_STEP = 256 };
+
 uint16_t le16(struct str s, size_t at)
 {
     if (at > s.len || s.len - at < 2)
@@ -32,10 +34,16 @@ bool has_at(struct str s, size_t at, struct str what)
 
 ptrdiff_t find_from(struct str s, size_t from, struct str what)
 {
-    if (from >= s.len || s.len - from < what.len)
-        return -1;
-    const char *at = memmem(s.at + from, s.len - from, what.at, what.len);
-    return at ? at - s.at : -1;
+    /* in steps that grow: a sanitizer checks all that memmem() may look at, each time, and hits that lie close together would take minutes */
+    for (size_t step = FIND_STEP; from < s.len && s.len - from >= what.len; from += step, step *= 2) {
+        size_t len = s.len - from < step + what.len - 1 ? s.len - from : step + what.len - 1;
+        const char *at = memmem(s.at + from, len, what.at, what.len);
+        if (at)
+            return at - s.at;
+        if (step > s.len - from)
+            return -1;
+    }
+    return -1;
 }
 
 ptrdiff_t find_case(struct str s, struct str lower)
