@@ -84,3 +84,28 @@ bool results_next(struct results *r, struct results_item *out)
     }
     return false;
 }
+
+bool results_spf_receiver(struct str value, struct str *receiver)
+{
+    struct structured s = structured_open(value);
+    struct str result = take_word(&s);
+    unsigned receivers = 0;
+
+    *receiver = str_n("", 0);
+    if (result.len == 0 || structured_peek(&s) == '=')
+        return false;
+    while (structured_peek(&s) >= 0) {
+        struct str key = take_word(&s);
+        if (key.len == 0 || !take_sign(&s, '='))
+            return false;
+        struct str said = take_word(&s);
+        if (structured_peek(&s) >= 0 && !take_sign(&s, ';'))
+            return false;
+        if (str_is_case(key, "receiver")) {
+            *receiver = said;
+            receivers++;
+        }
+        structured_skip(&s);
+    }
+    return receivers == 1 && receiver->len && !(s.defects & (STRUCTURED_COMMENT_OPEN | STRUCTURED_QUOTE_OPEN));
+}

@@ -22,10 +22,16 @@ struct str authentication_dkim(const struct session *s);
 const char *authentication_dmarc(const struct session *s);
 void authentication_free(struct authentication **a);
 
+/* What we call ourselves where we say what we found out. */
+struct own_names {
+    struct str authserv_id; /* in Authentication-Results */
+    struct str receiver;    /* in Received-SPF */
+};
+
 /*
- * RFC 8601 §5: BODY without the Authentication-Results fields that claim to be ours, or cannot be read and name us. Itself, with another reference, where
- * there are none; NULL with errno when the copy cannot be made.
+ * RFC 8601 §5: BODY without the Authentication-Results fields that claim to be ours, or cannot be read and name us; and without such Received-SPF
+ * fields, which readers trust as much (RFC 7208 §9.1). Itself, with another reference, where there are none; NULL with errno when the copy cannot be made.
  */
-struct blob *without_forged_results(struct blob *body, const struct scan_report *report, struct str our_id, const char *directory);
+struct blob *without_forged_results(struct blob *body, const struct scan_report *report, const struct own_names *we, const char *directory);
 
 #endif

@@ -231,7 +231,8 @@ static enum session_next deliver(struct session *s, const struct findings *found
 static bool drop_forged_results(struct session *s, const struct scan_report *report)
 {
     struct transaction *tx = s->tx;
-    struct blob *body = without_forged_results(tx->body, report, str_from(gate_authserv_id(s)), s->gate->spool_directory);
+    struct own_names we = {.authserv_id = str_from(gate_authserv_id(s)), .receiver = str_from(tx->runtime->host)};
+    struct blob *body = without_forged_results(tx->body, report, &we, s->gate->spool_directory);
 
     if (!body)
         return false;

@@ -125,6 +125,19 @@ static void read_results(struct analysis *a, const struct header_field *f, bool 
     note(a, &r);
 }
 
+static void read_received_spf(struct analysis *a, const struct header_field *f)
+{
+    struct str receiver;
+    struct record r = {.kind = RECORD_RESULTS,
+                       .results = {.is_received_spf = true, .line = (uint32_t)f->line, .offset = (uint64_t)(f->raw.at - a->message.at),
+                                   .length = f->raw.len, .authserv_id = str_n("", 0), .results = str_n("", 0)}};
+
+    r.results.is_readable = results_spf_receiver(f->value, &receiver);
+    if (r.results.is_readable)
+        r.results.authserv_id = structured_unquote(a->arena, receiver);
+    note(a, &r);
+}
+
 static void note_field_defects(struct analysis *a, const struct header_field *f)
 {
     if (f->defects & HEADER_NUL)
@@ -158,6 +171,8 @@ void analyze_header(struct analysis *a, const struct mime_part *root)
         bool is_arc_results = str_is_case(f.name, "ARC-Authentication-Results");
         if ((is_arc_results || str_is_case(f.name, "Authentication-Results")) && ++results <= MOST_RESULTS)
             read_results(a, &f, is_arc_results);
+        if (str_is_case(f.name, "Received-SPF") && ++results <= MOST_RESULTS)
+            read_received_spf(a, &f);
         if (str_is_case(f.name, "From") && !from) {
             from = true;
             read_from(a, &f);
@@ -167,7 +182,7 @@ void analyze_header(struct analysis *a, const struct mime_part *root)
                 read_mailboxes(a, &f, lists[i]);
     }
     if (results > MOST_RESULTS)
-        note_defect(a, top, true, "too-many-results", "%u Authentication-Results fields", results);
+        note_defect(a, top, true, "too-many-results", "%u Authentication-Results and Received-SPF fields", results);
     if (a->report->defects & HEADER_NO_COLON)
         note_defect(a, top, false, "header-ends-early", "the header ends in a line that is no field");
 }

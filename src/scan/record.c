@@ -41,7 +41,7 @@ static const struct field signature_fields[] = {
     AT(signature, U64, length), AT(signature, U64, body_length), AT(signature, I64, time_s), AT(signature, I64, expiry_s),
     AT(signature, TEXT, domain), AT(signature, TEXT, selector), AT(signature, TEXT, identity_domain), AT(signature, HASH, header_hash),
     AT(signature, HASH, body_hash), AT(signature, BYTES, bytes)};
-static const struct field results_fields[] = {AT(results, U8, instance), AT(results, BOOL, is_readable), AT(results, U32, line),
+static const struct field results_fields[] = {AT(results, U8, instance), AT(results, BOOL, is_received_spf), AT(results, BOOL, is_readable), AT(results, U32, line),
                                               AT(results, U64, offset), AT(results, U64, length), AT(results, TEXT, authserv_id),
                                               AT(results, TEXT, results)};
 static const struct field text_fields[] = {AT(text, TEXT, path), AT(text, TEXT, kind), AT(text, LONG_TEXT, text)};

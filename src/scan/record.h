@@ -69,10 +69,11 @@ struct record_signature {
     struct str bytes;                /* b=, raw octets */
 };
 
-/* An Authentication-Results field (RFC 8601), or that of ARC. */
+/* An Authentication-Results field (RFC 8601), or that of ARC, or Received-SPF (RFC 7208 §9.1). */
 struct record_results {
     uint8_t instance;                /* of ARC; 0: none */
-    bool is_readable;                /* else `results` is all of the value */
+    bool is_received_spf;            /* authserv_id is its receiver; `results` is empty */
+    bool is_readable;                /* else `results` is all of the value, but for Received-SPF */
     uint32_t line;
     uint64_t offset, length;         /* octets of the message: the whole field with its line ending */
     struct str authserv_id;

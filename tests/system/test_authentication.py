@@ -140,6 +140,21 @@ def test_results_in_our_name_are_removed(gateway):
     assert arrived["Subject"] and arrived.get_payload().strip() == "Hello."
 
 
+def test_spf_results_in_our_name_are_removed(gateway):
+    kept = "pass (elsewhere.test: domain of a@b.test designates 192.0.2.1 as permitted sender)\r\n receiver=elsewhere.test; helo=mx.postern.test"
+    forged = ("Received-SPF: pass (x) receiver=mx.postern.test; identity=mailfrom; envelope-from=bank.test\r\n"
+              "received-spf : Pass\r\n (bank.test) receiver = \"MX.\\postern.test\"\r\n ;\r\n"
+              "Received-SPF: " + kept + "\r\n"
+              "Received-SPF: pass (mx.postern.test: domain of bank.test)\r\n"
+              "Received-SPF: pass receiver=elsewhere.test; receiver=mx.postern.test; helo=bank.test\r\n"
+              "Received-SPF: pass " + ("(" + 60 * "x" + ")\r\n ") * 50 + "x; receiver=mx.postern.test; helo=bank.test\r\n")
+    arrived = arrives(gateway, message("none.test", extra=forged))
+    fields = arrived.get_all("Received-SPF")
+    assert [f for f in fields if "mx.postern.test" not in f.partition("helo")[0]] == [kept]
+    assert len(fields) == 2 and "bank.test" not in arrived.as_string()
+    assert arrived["Subject"] and arrived.get_payload().strip() == "Hello."
+
+
 def sealed(text, key, results_say):
     """As a mailing list does it: what it found, its seal, and then its footer would follow."""
     raw = ("Authentication-Results: sealer.test; %s\r\n" % results_say + text).encode()

@@ -189,7 +189,8 @@ static bool has_id(const struct record *r, const char *what)
 static void results_of_others(void **state)
 {
     static const char message[] = TOP "Authentication-Results: (x) \"mx.\\here.test\" 1; spf=pass smtp.mailfrom=a.test;\r\n dkim=fail\r\n"
-                                      "ARC-Authentication-Results: i=2; there.test; dmarc=pass\r\nAuthentication-Results: ; \r\n\r\nx\r\n";
+                                      "ARC-Authentication-Results: i=2; there.test; dmarc=pass\r\nAuthentication-Results: ; \r\n"
+                                      "received-spf: pass receiver=\"mx.\\spf.test\"\r\n\r\nx\r\n";
     struct scan_report report = read_message(message, &sample_limits);
     struct record r;
 
@@ -202,6 +203,9 @@ static void results_of_others(void **state)
     assert_int_equal(r.results.instance, 2);
     assert_true(find(&report, RECORD_RESULTS, &r, has_id, ""));
     assert_false(r.results.is_readable);
+    assert_true(find(&report, RECORD_RESULTS, &r, has_id, "mx.spf.test"));
+    assert_true(r.results.is_received_spf && r.results.is_readable);
+    assert_true(str_starts(str_from(message + r.results.offset), STR("received-spf:")) && str_is(str_from(message + r.results.offset + r.results.length), "\r\nx\r\n"));
 }
 
 static void tricks_are_told(void **state)

@@ -40,8 +40,41 @@ static void read_back(void **state)
     }
 }
 
+static void receivers_of_spf(void **state)
+{
+    static const struct { const char *value, *receiver; /* NULL: none, or readers may differ */ } rows[] = {
+        {" pass (mx.here.test: domain of a@b.test designates 192.0.2.1 as permitted sender)\r\n\treceiver=mx.here.test; client-ip=192.0.2.1;\r\n\tenvelope-from=\"a@b.test\"; helo=b.test;",
+         "mx.here.test"},
+        {"fail receiver=mx.here.test", "mx.here.test"},
+        {"(x) pass (a (b)) RECEIVER (c) = (d) \"mx.here.test\" (e) ;", "mx.here.test"},
+        {"Pass (mailfrom) identity=mailfrom; client-ip=2001:db8::1; helo=b.test; envelope-from=<>; receiver=<UNKNOWN>", "<UNKNOWN>"},
+        {"pass client-ip=192.0.2.1; problem=\"receiver=mx.there.test; x\"; receiver=mx.here.test", "mx.here.test"},
+        {"pass (receiver=mx.there.test) receiver=mx.here.test", "mx.here.test"},
+        {"pass (google.com: domain of a@b.test designates 192.0.2.1 as permitted sender) client-ip=192.0.2.1;", NULL},
+        {"pass", NULL},
+        {"", NULL},
+        {"receiver=mx.here.test", NULL},
+        {"pass receiver=mx.here.test; receiver=mx.there.test", NULL},
+        {"pass receiver=", NULL},
+        {"pass receiver=\"\"", NULL},
+        {"pass x=y receiver=mx.here.test; receiver=mx.there.test", NULL},
+        {"pass x; receiver=mx.here.test", NULL},
+        {"pass ; receiver=mx.here.test", NULL},
+        {"pass (does not end receiver=mx.here.test", NULL},
+        {"pass receiver=mx.here.test; problem=\"does not end", NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct str receiver;
+        bool ok = results_spf_receiver(str_from(rows[i].value), &receiver);
+        if (ok != (rows[i].receiver != NULL) || (ok && !str_is(receiver, rows[i].receiver)))
+            fail_msg("%s: %d " STR_FMT, rows[i].value, ok, STR_ARG(receiver));
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(read_back)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(read_back), cmocka_unit_test(receivers_of_spf)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
