@@ -85,7 +85,7 @@ struct file_entry {       /* one thing inside, at any depth */
 struct file_budget {         /* shared by all attachments of a message; counts down */
     uint64_t unpacked_bytes;
     uint32_t entries;
-    uint32_t ratio;          /* unpacked to packed, looked at over 1 MiB; does not count down */
+    uint32_t ratio;          /* unpacked to packed, looked at over 16 MiB; does not count down */
     uint8_t levels;          /* does not count down */
     uint32_t images;         /* in which a QR code is looked for */
     uint64_t pixels;         /* of all of them together */

@@ -47,7 +47,7 @@ struct thing {
     uint8_t level;          /* 0: the attachment */
 };
 
-enum { RATIO_FROM_BYTES = 1 << 20 };
+enum { RATIO_FROM_BYTES = 16 << 20 }; /* logs and tables of honest people pack very well, too */
 
 /* Looks into T by its type: adds entries and urls, sets facts. */
 void look_into(struct reading *r, struct thing *t);
