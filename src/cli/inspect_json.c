@@ -64,7 +64,7 @@ static json_t *flag_names(uint32_t flags, const char *const *names, size_t count
 static const char *const fact_names[] = {
     "encrypted", "macro", "auto-macro", "pdf-javascript", "pdf-launch", "pdf-embedded", "pdf-open-action", "external-template", "ole-object", "dde",
     "damaged", "bomb", "too-deep", "too-many", "type-differs", "double-extension", "name-trick", "prepended", "qr", "conflicting-entries", "script",
-    "header-encrypted", "xlm-macro", "html-smuggling", "picture-unseen"};
+    "header-encrypted", "xlm-macro", "html-smuggling", "picture-unseen", "unread"};
 #define NAMES(flags, names) flag_names(flags, names, sizeof(names) / sizeof *(names))
 
 static json_t *file(const struct record *r)

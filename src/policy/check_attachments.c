@@ -98,6 +98,7 @@ static struct finding blocked_archive(const struct record_file *f)
     const char *why = f->facts & FACT_BOMB ? "unpacks to far more than it is"
                       : f->facts & FACT_TOO_DEEP ? "holds archives in archives too deep to look into"
                       : f->facts & FACT_TOO_MANY ? "holds more files than can be looked at"
+                      : f->facts & FACT_UNREAD ? "is packed by a method that is not known here"
                       : f->facts & FACT_CONFLICTING_ENTRIES ? "shows different content to different programs" : NULL;
 
     return why ? finding_make(REASON_ATTACHMENT_BLOCKED, "%s %s", place_of(f, place), why) : finding_none();

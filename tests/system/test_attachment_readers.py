@@ -1,7 +1,10 @@
 """What an attached file is and does, whatever it is called: macros, objects, passwords, programs in files in files."""
 import base64
+import io
 import json
+import lzma
 import subprocess
+import zipfile
 import zlib
 
 import office_samples as made
@@ -213,3 +216,20 @@ def test_pdf_of_qpdf(tmp_path):
 def test_what_cannot_be_looked_into_says_so(content, kind):
     whole = files_of(content)[0]
     assert (whole["type"], whole["facts"]) == (kind, ["damaged"]) and "not looked into" in whole["detail"]
+
+
+def test_a_zip_packed_by_a_rare_method_is_not_waved_through(tmp_path):
+    """Deflate64: the reader of the recipient's system opens it, ours does not."""
+    (tmp_path / "readme").write_bytes(b"words that pack well " * 200)
+    subprocess.run(["7z", "a", "-tzip", "-mm=Deflate64", "x.zip", "readme"], cwd=tmp_path, check=True, capture_output=True)
+    report = report_of(tmp_path.joinpath("x.zip").read_bytes(), "x.zip")
+    assert any("unread" in f["facts"] for f in report["files"])
+    assert [f["reason"] for f in report["findings"]] == ["ATTACHMENT_BLOCKED"]
+
+
+def test_lzma_alone_is_looked_into():
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as z:
+        z.writestr("setup.exe", b"MZ" + bytes(200))
+    report = report_of(lzma.compress(out.getvalue(), format=lzma.FORMAT_ALONE), "x.lzma")
+    assert any(f["name"].endswith("setup.exe") for f in report["files"])

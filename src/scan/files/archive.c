@@ -129,7 +129,8 @@ static bool read_item(struct reading *r, struct thing *t, struct archive *a, str
         detail_add(r, "%.*s: encrypted", STR_ARG(entry->path));
         entry_fact(r, t, entry, FACT_ENCRYPTED);
     } else if (end == UNPACK_DAMAGED) {
-        entry_fact(r, t, entry, FACT_DAMAGED);
+        bool is_zip = (archive_format(a) & ARCHIVE_FORMAT_BASE_MASK) == ARCHIVE_FORMAT_ZIP;
+        entry_fact(r, t, entry, FACT_DAMAGED | (is_zip && scratch->len == 0 ? FACT_UNREAD : 0U)); /* Deflate64 and other methods */
     }
     if (end == UNPACK_BOMB) {
         detail_add(r, "%.*s: unpacks to more than allowed", STR_ARG(entry->path));

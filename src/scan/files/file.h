@@ -64,9 +64,10 @@ enum file_fact {
     FACT_HEADER_ENCRYPTED = 1 << 21,    /* not even the names can be seen */
     FACT_XLM_MACRO = 1 << 22,           /* Excel 4.0 macro sheet */
     FACT_HTML_SMUGGLING = 1 << 23,      /* script that builds a file */
-    FACT_PICTURE_UNSEEN = 1 << 24       /* pictures that were not looked at for a QR code: too large, too many, or of a kind that is not read */
+    FACT_PICTURE_UNSEEN = 1 << 24,      /* pictures that were not looked at for a QR code: too large, too many, or of a kind that is not read */
+    FACT_UNREAD = 1 << 25               /* packed by a method that is not known here: nobody has seen its content */
 };
-enum { FILE_FACT_COUNT = 25, FILE_PATH_MAX = 1024, FILE_URL_MAX = 2048, FILE_DETAIL_MAX = 1000 };
+enum { FILE_FACT_COUNT = 26, FILE_PATH_MAX = 1024, FILE_URL_MAX = 2048, FILE_DETAIL_MAX = 1000 };
 const char *file_fact_name(unsigned one_fact); /* "encrypted"; "" for what is not exactly one of them */
 
 struct file_entry {       /* one thing inside, at any depth */

@@ -196,6 +196,17 @@ static enum file_type text_kind(struct str b)
     return is_message(str_sub(start, 0, TEXT_LOOK)) ? FILE_EMAIL : FILE_TEXT;
 }
 
+/* .lzma has no mark but its usual settings, a power of two for its dictionary, a size that is sane or not given, and a first octet that is 0. */
+static bool is_lzma(struct str b)
+{
+    if (b.len < 14 || !has_at(b, 0, STR("\x5D\0\0")) || b.at[13] != 0)
+        return false;
+    uint64_t size = 0;
+    for (int i = 12; i >= 5; i--)
+        size = size << 8 | (unsigned char)b.at[i];
+    return size == UINT64_MAX || size >> 40 == 0;
+}
+
 enum file_type file_type_by_magic(struct str bytes)
 {
     if (bytes.len == 0)
@@ -217,6 +228,8 @@ enum file_type file_type_by_magic(struct str bytes)
         return t;
     if (is_old_tar(bytes))
         return FILE_TAR;
+    if (is_lzma(bytes))
+        return FILE_XZ;
     t = text_kind(str_sub(bytes, 0, WINDOW));
     if (t == FILE_UNKNOWN && has_at(skip_blank(str_sub(bytes, 0, PDF_LOOK)), 0, STR("{\\rt")))
         return FILE_RTF;

@@ -32,7 +32,7 @@ static const char *const facts[FILE_FACT_COUNT] = {
     "encrypted",     "macro",        "auto-macro",  "pdf-javascript",   "pdf-launch",      "pdf-embedded", "pdf-open-action", "external-template",
     "ole-object",    "dde",          "damaged",     "bomb",             "too-deep",        "too-many",          "type-differs",    "double-extension",
     "name-trick",    "prepended",    "qr",     "conflicting-entries", "script",       "header-encrypted",  "xlm-macro",       "html-smuggling",
-    "picture-unseen",
+    "picture-unseen", "unread",
 };
 
 const char *file_type_name(enum file_type t)
