@@ -2,13 +2,12 @@
 #include "courier/tls_report_parts.h"
 
 #include "base/clock.h"
+#include "courier/report_pack.h"
 #include "mail/date.h"
 
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 static const char version[] = "v=TLSRPTv1";
 
@@ -93,29 +92,10 @@ static char *to_text(const struct tls_report *t, const json_t *policies)
     return text;
 }
 
-static bool gzip(struct str in, struct buf *out)
-{
-    enum { WINDOW = 15, GZIP_FORMAT = 16, LEVEL_OF_MEMORY = 8 };
-    z_stream z = {.next_in = (Bytef *)(uintptr_t)in.at, .avail_in = (uInt)in.len};
-    unsigned char piece[16384];
-    int result;
-
-    if (deflateInit2(&z, Z_BEST_COMPRESSION, Z_DEFLATED, WINDOW + GZIP_FORMAT, LEVEL_OF_MEMORY, Z_DEFAULT_STRATEGY) != Z_OK)
-        return false;
-    do {
-        z.next_out = piece;
-        z.avail_out = sizeof piece;
-        result = deflate(&z, Z_FINISH);
-        buf_add(out, piece, sizeof piece - z.avail_out);
-    } while (result == Z_OK);
-    deflateEnd(&z);
-    return result == Z_STREAM_END && !out->failed;
-}
-
 bool tls_report_json(const struct tls_report *t, const json_t *policies, struct buf *out)
 {
     char *text = to_text(t, policies);
-    bool ok = text && gzip(str_from(text), out);
+    bool ok = text && report_gzip(str_from(text), out);
 
     free(text);
     return ok;
@@ -134,19 +114,6 @@ void tls_report_file_name(const struct tls_report *t, char *to, size_t size)
              (long long)(t->from_ms / 1000 + TLS_REPORT_DAY_MS / 1000 - 1));
 }
 
-static void add_base64(struct str in, struct buf *out)
-{
-    enum { OCTETS = 54 };
-    unsigned char line[2 * OCTETS];
-
-    for (size_t i = 0; i < in.len; i += OCTETS) {
-        struct str piece = str_sub(in, i, OCTETS);
-        int n = EVP_EncodeBlock(line, (const unsigned char *)piece.at, (int)piece.len);
-        buf_add(out, line, (size_t)n);
-        buf_add_text(out, "\r\n");
-    }
-}
-
 bool tls_report_mail(const struct tls_report *t, struct str report, const char *to, int64_t now_ms, struct buf *out)
 {
     char date[DATE_TEXT_MAX], name[900];
@@ -163,7 +130,7 @@ bool tls_report_mail(const struct tls_report *t, struct str report, const char *
     buf_addf(out, "This is an aggregate TLS report (RFC 8460) about mail from %s to %s.\r\n\r\n", t->host, t->domain);
     buf_addf(out, "--=_%.32s\r\nContent-Type: application/tlsrpt+gzip\r\nContent-Transfer-Encoding: base64\r\n", t->id);
     buf_addf(out, "Content-Disposition: attachment;\r\n filename=\"%s\"\r\n\r\n", name);
-    add_base64(report, out);
+    report_base64(report, out);
     buf_addf(out, "--=_%.32s--\r\n", t->id);
     return !out->failed;
 }
