@@ -1,8 +1,8 @@
 /* authentication.c: see authentication.h. */
 #include "gate/authentication.h"
 
-#include "auth/arc.h"
 #include "base/clock.h"
+#include "gate/authentication_parts.h"
 #include "gate/lookup.h"
 #include "gate/session.h"
 #include "scan/record_signature.h"
@@ -12,19 +12,6 @@
 #include <string.h>
 
 enum { AUTHORS_MAX = 5 /* domains in From; RFC 9989 §4 knows one */, RESULTS_MAX = 8 * 1024, B_OCTETS = 6 /* of b=, eight characters */ };
-
-struct authentication {
-    struct signature *signatures;              /* owned */
-    size_t count;
-    struct dkim_verdict verdicts[DKIM_MAX];    /* of the first so many DKIM signatures */
-    const struct signature *dkim[DKIM_MAX];
-    size_t dkim_count;
-    struct arc_verdict arc;
-    char author[DKIM_NAME_MAX], policy_domain[DKIM_NAME_MAX], summary[200], problem[120];
-    char dkim_text[DKIM_NAME_MAX + 16];
-    struct author_facts facts;
-    bool has_author, trusts_partial;
-};
 
 /* 0 when out of memory, or nothing is signed: COUNT tells. */
 static bool take_signatures(struct authentication *a, const struct scan_report *report)
@@ -70,8 +57,8 @@ static bool is_partial(const struct signature *s)
     return s->has_length && s->length < s->body_length;
 }
 
-/* Whoever has one may put anything behind it that its reader then sees (RFC 6376 §8.2). */
-static bool counts(const struct authentication *a, size_t i)
+/* Whoever has a partial one may put anything behind it that its reader then sees (RFC 6376 §8.2). */
+bool authentication_counts(const struct authentication *a, size_t i)
 {
     return a->verdicts[i].result == DKIM_PASS && (a->trusts_partial || !is_partial(a->dkim[i]));
 }
@@ -91,7 +78,8 @@ static void say_dkim(struct authentication *a)
 
     for (size_t i = 0; i < a->dkim_count; i++) {
         bool is_author = str_eq_case(str_from(a->dkim[i]->domain), str_from(a->author));
-        if (counts(a, i) && (!counts(a, best) || (is_author && !str_eq_case(str_from(a->dkim[best]->domain), str_from(a->author)))))
+        bool best_is_author = str_eq_case(str_from(a->dkim[best]->domain), str_from(a->author));
+        if (authentication_counts(a, i) && (!authentication_counts(a, best) || (is_author && !best_is_author)))
             best = i;
     }
     if (a->dkim_count)
@@ -144,6 +132,7 @@ static void conclude(const struct session *s, struct authentication *a, const st
                                                                          : STR("the DNS does not answer for SPF or for a key"));
     a->facts = (struct author_facts){.result = v->result, .policy = v->policy, .domain = a->author, .policy_domain = a->policy_domain,
                                      .summary = a->summary, .problem = a->problem, .is_uncertain = uncertain};
+    a->verdict = *v;
     a->has_author = true;
 }
 
@@ -156,7 +145,7 @@ static void check_dmarc_of(struct session *s, struct authentication *a, const st
     struct dmarc_verdict worst, v;
 
     for (size_t i = 0; i < a->dkim_count; i++)
-        if (counts(a, i))
+        if (authentication_counts(a, i))
             domains[passed++] = str_from(a->dkim[i]->domain);
     for (size_t i = 0; i < count; i++) {
         const struct dmarc_identifiers ids = {.author = str_from(authors[i]), .dkim = domains, .dkim_count = passed,

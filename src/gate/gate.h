@@ -21,6 +21,7 @@
 #include "scan/scan.h"
 #include "spool/spool.h"
 #include "store/counters.h"
+#include "store/dmarc_tally.h"
 #include "store/event_log.h"
 #include "store/greylist.h"
 
@@ -57,6 +58,7 @@ struct gate_parts { /* borrowed, must outlive the gate */
     const struct secrets *secrets;
     struct greylist *greylist;
     struct dkim_signer *signer;
+    struct dmarc_tally *dmarc_tally;
 };
 
 struct gate {

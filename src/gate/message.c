@@ -4,6 +4,7 @@
  */
 #include "gate/authentication.h"
 #include "gate/cut_through.h"
+#include "gate/dmarc_count.h"
 #include "gate/session.h"
 #include "gate/standing.h"
 
@@ -40,6 +41,7 @@ static enum session_next refuse_all(struct session *s, const struct finding *by,
         struct recipient *r = tx->recipients[i];
         event_refused(s, by, tx->reference, &r->args.recipient, all_of(r, message, &merged), report);
     }
+    dmarc_count_refused(s, by, message);
     standing_lose(s, by->reason);
     enum session_next next = answer_finding(s, by, tx->reference);
     session_reset_transaction(s);
@@ -177,6 +179,7 @@ static void accepted(struct session *s, const struct findings *found, const stru
 
     for (size_t i = 0; i < s->tx->count; i++)
         event_accepted(s, s->tx->recipients[i], all_of(s->tx->recipients[i], found, &merged), report);
+    dmarc_count_accepted(s, found);
     standing_learn(s);
     atomic_fetch_add_explicit(&s->gate->accepted_messages, 1, memory_order_relaxed);
     s->messages++;

@@ -2,6 +2,7 @@
 #ifndef RELAY_PARTS_H
 #define RELAY_PARTS_H
 
+#include "courier/dmarc_reports.h"
 #include "gate/gate.h"
 
 #include <jansson.h>
@@ -26,6 +27,8 @@ struct relay {
     struct counters *counters;
     struct greylist *greylist;
     struct dkim_signer *signer;
+    struct dmarc_tally *dmarc_tally;
+    struct dmarc_reports *dmarc_reports;
     struct callouts *callouts;
     char *callouts_path;             /* where they outlive a restart; owned */
     struct secrets secrets;

@@ -186,6 +186,16 @@ static bool open_callouts(struct relay *r, const struct policy *p)
     return true;
 }
 
+static bool start_dmarc_reports(struct relay *r, struct buf *error)
+{
+    struct dmarc_reports_parts parts = {.settings = r->settings, .dns = r->dns, .signer = r->signer, .spool = r->spool};
+
+    r->dmarc_reports = dmarc_reports_start(&parts);
+    if (!r->dmarc_reports)
+        buf_addf(error, "threads: %s", strerror(errno));
+    return r->dmarc_reports != NULL;
+}
+
 static bool open_parts(struct relay *r, struct relay_inbox *inbox, const struct policy *p, struct gate_runtime *runtime, struct buf *error)
 {
     r->settings = settings_holder_new(settings_ref(runtime->settings));
@@ -197,7 +207,8 @@ static bool open_parts(struct relay *r, struct relay_inbox *inbox, const struct 
     r->log = event_log_open(setting_text(p, SETTING_log_json), setting_text(p, SETTING_log_text), setting_flag(p, SETTING_log_journal),
                             runtime->host, error);
     r->greylist = open_greylist(p, error);
-    if (!r->settings || !r->counters || !r->greylist || !r->scan || !r->tls || !r->signer || !r->dns || !r->log)
+    r->dmarc_tally = dmarc_tally_new(setting_text(p, SETTING_state_directory), (size_t)setting_number(p, SETTING_dmarc_report_entries));
+    if (!r->settings || !r->counters || !r->greylist || !r->dmarc_tally || !r->scan || !r->tls || !r->signer || !r->dns || !r->log)
         return false;
     if (!load_secrets(r, p, error))
         return false;
@@ -215,7 +226,7 @@ static bool open_parts(struct relay *r, struct relay_inbox *inbox, const struct 
         return false;
     r->spool = spool_open(setting_text(p, SETTING_spool_directory), (uint64_t)setting_number(p, SETTING_spool_free_floor), courier_accept,
                           r->courier, error);
-    return r->spool && courier_start(r->courier, r->spool) && tls_reports_start(r->reports, r->spool);
+    return r->spool && courier_start(r->courier, r->spool) && tls_reports_start(r->reports, r->spool) && start_dmarc_reports(r, error);
 }
 
 static bool open_gate(struct relay *r, const struct policy *p, struct gate_runtime *take, struct relay_inbox *inbox, struct buf *error)
@@ -227,7 +238,8 @@ static bool open_gate(struct relay *r, const struct policy *p, struct gate_runti
         return false;
     }
     struct gate_parts parts = {.waiter = r->waiter, .spool = r->spool, .scan = r->scan, .log = r->log, .courier = r->courier,
-                               .counters = r->counters, .dns = r->dns, .greylist = r->greylist, .signer = r->signer, .secrets = &r->secrets, .callouts = r->callouts};
+                               .counters = r->counters, .dns = r->dns, .greylist = r->greylist, .signer = r->signer, .secrets = &r->secrets, .callouts = r->callouts,
+                               .dmarc_tally = r->dmarc_tally};
     char *run = strdup(setting_text(p, SETTING_run_directory)); /* the runtime may be swapped away under us */
     r->gate = gate_new(&parts, take);
     r->control = r->gate && run ? control_start(r, run, error) : NULL;
@@ -377,6 +389,7 @@ static void stop(struct relay *r)
         log_warning("%zu sessions were cut off", left);
     control_stop(&r->control);
     list_watch_stop(&r->watch);
+    dmarc_reports_stop(&r->dmarc_reports);
     if (r->sts)
         sts_stop(r->sts);
     if (r->reports)
@@ -405,6 +418,7 @@ static void stop(struct relay *r)
     tls_client_free(&r->tls);
     counters_free(&r->counters);
     greylist_close(&r->greylist);
+    dmarc_tally_free(&r->dmarc_tally);
     dkim_signer_free(&r->signer);
     settings_holder_free(&r->settings);
 }
