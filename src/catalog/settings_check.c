@@ -116,6 +116,19 @@ static void check_block_lists(const struct policy *p, struct buf *error)
             say(error, "dnsbl_zones", list->at[i], "is not zone[/answers][:weight], such as bl.example/127.0.0.2,127.0.0.4-11:5");
 }
 
+/* What goes into From as it is: its finer grammar is mail's to judge, but nothing may break out of the field. */
+static void check_reports_from(const struct policy *p, struct buf *error)
+{
+    struct str from = str_from(setting_text(p, SETTING_dmarc_reports_from));
+    ptrdiff_t at = str_find_last(from, '@');
+    bool fine = !from.len || (at > 0 && is_full_name(str_from_index(from, (size_t)at + 1)));
+
+    for (size_t i = 0; i < from.len; i++)
+        fine = fine && from.at[i] > ' ' && from.at[i] < 127 && !strchr("<>\"(),;:\\", from.at[i]);
+    if (!fine)
+        say(error, "dmarc_reports_from", from.at, "is not an address such as dmarc@example.net");
+}
+
 bool settings_check(const struct settings *s, struct buf *error)
 {
     const struct policy *p = settings_system(s);
@@ -130,6 +143,7 @@ bool settings_check(const struct settings *s, struct buf *error)
     check_certificates(p, error);
     check_tls_policies(p, error);
     check_block_lists(p, error);
+    check_reports_from(p, error);
     check_policy(p, error);
     for (size_t i = 0; i < settings_domain_count(s); i++) {
         const char *srs_domain = setting_text(&settings_domain_at(s, i)->policy, SETTING_srs_domain);

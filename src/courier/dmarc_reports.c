@@ -118,6 +118,10 @@ static bool report_day(struct dmarc_reports *r, const struct settings *settings,
     bool all = true;
 
     dmarc_day_path(setting_text(p, SETTING_state_directory), day, path, sizeof path);
+    if (!setting_flag(p, SETTING_dmarc_reports)) { /* nobody is told what was counted before */
+        unlink(path);
+        return true;
+    }
     if (access(path, F_OK) < 0)
         return true;
     dmarc_day_init(&counted, (size_t)setting_number(p, SETTING_dmarc_report_entries));
@@ -151,9 +155,8 @@ static void look(struct dmarc_reports *r)
     if (now_ms < r->next_ms)
         return;
     struct settings *settings = settings_take(r->parts.settings);
-    if (setting_flag(settings_system(settings), SETTING_dmarc_reports))
-        for (int64_t day = today - DAYS_BACK; day < today; day++)
-            all = report_day(r, settings, day, today) && all;
+    for (int64_t day = today - DAYS_BACK; day < today; day++)
+        all = report_day(r, settings, day, today) && all;
     settings_unref(settings);
     r->next_ms = all ? (today + 1) * DMARC_DAY_MS + SETTLE_MS + r->spread_ms : now_ms + TRY_AGAIN_MS;
 }

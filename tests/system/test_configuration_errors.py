@@ -55,6 +55,14 @@ WRONG = [
 ]
 
 
+@pytest.mark.parametrize("address", ["dmarc", "@acme.test", "dmarc@acme", "<dmarc@acme.test>", "a@b.test,c@d.test"])
+def test_an_address_that_reports_could_not_come_from(folder, address):
+    append(folder, 'dmarc_reports_from = "%s"\n' % address)
+    done = check(folder)
+    assert done.returncode == EX_CONFIG
+    assert 'dmarc_reports_from: "%s" is not an address' % address in done.stderr + done.stdout
+
+
 @pytest.mark.parametrize("text,why", WRONG, ids=[why.split(":")[0] for _, why in WRONG])
 def test_file_line_and_reason(folder, text, why):
     append(folder, text)

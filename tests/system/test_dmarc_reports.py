@@ -172,3 +172,15 @@ def test_nothing_is_counted_unasked(setting):
         g.wait_for_event(event="accepted", sender="carol@author.test")
         assert day_files(g) == []
         assert "off" in g.cli("dmarc", "report", "--dry-run").stderr
+
+
+def test_switched_off_nothing_is_sent_any_more():
+    with pt.Gateway(domains=DOMAINS, settings=SETTINGS, zone=ZONE) as g:
+        assert send(g, "carol@author.test", "carol@author.test").startswith("250")
+        assert len(day_files(g)) == 1
+        g.settings["dmarc_reports"] = False
+        g.stop()
+        g.start()
+        after_midnight(g)
+        pt.poll(lambda: not day_files(g))
+        assert not g.sink.messages_for("dmarc@author.test")
