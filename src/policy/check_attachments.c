@@ -62,10 +62,10 @@ static struct str extension_of(struct str name)
     return dot < 0 ? str_n(NULL, 0) : str_from_index(name, (size_t)dot + 1);
 }
 
-/* "logo@example.com": named after its Content-ID, as some mailers do. Nothing runs a picture. */
-static bool is_picture_named_after_a_domain(const struct record_file *f, struct str extension)
+/* "logo@example.com", after its Content-ID; "Your order at shop.com", after its subject, as some mailers do. Nothing runs a picture or a message. */
+static bool is_named_after_a_domain(const struct record_file *f, struct str extension)
 {
-    return str_is_case(extension, "com") && (f->type == FILE_PNG || f->type == FILE_JPEG || f->type == FILE_GIF);
+    return str_is_case(extension, "com") && (f->type == FILE_PNG || f->type == FILE_JPEG || f->type == FILE_GIF || f->type == FILE_EMAIL);
 }
 
 static struct finding blocked_by_name(const struct record_file *f, const struct setting_list *list)
@@ -77,7 +77,7 @@ static struct finding blocked_by_name(const struct record_file *f, const struct 
         extension = extension_of(f->name);
     while (others.len && !extension_is_blocked(list, extension))
         extension = extension_of(str_cut(&others, '/'));
-    if (!extension_is_blocked(list, extension) || is_picture_named_after_a_domain(f, extension))
+    if (!extension_is_blocked(list, extension) || is_named_after_a_domain(f, extension))
         return finding_none();
     return finding_make(REASON_ATTACHMENT_BLOCKED, "%s has the extension " STR_FMT, place_of(f, place), STR_ARG(str_sub(extension, 0, 20)));
 }

@@ -54,16 +54,40 @@ static void read_entries(struct analysis *a, struct place at, const struct file_
     a->links_cut |= f->urls_dropped > 0;
 }
 
+/* Readers make up a name for what has none, with an extension by its declared type. */
+static struct str extension_of(struct analysis *a, const struct mime_part *part, struct str name)
+{
+    static const struct { const char *type, *subtype, *extension; } rows[] = {
+        {"application", "x-msdownload", "exe"}, {"application", "x-msdos-program", "exe"}, {"application", "x-dosexec", "exe"},
+        {"application", "vnd.microsoft.portable-executable", "exe"}, {"application", "hta", "hta"}, {"application", "x-ms-shortcut", "lnk"},
+        {"application", "x-bat", "bat"}, {"application", "bat", "bat"}, {"application", "x-msi", "msi"}, {"application", "x-ms-installer", "msi"},
+        {"application", "java-archive", "jar"}, {"application", "x-java-archive", "jar"}, {"application", "javascript", "js"},
+        {"application", "x-javascript", "js"}, {"text", "javascript", "js"}, {"text", "vbscript", "vbs"}, {"text", "x-vbscript", "vbs"},
+        {"application", "x-vbs", "vbs"}};
+
+    for (size_t i = 0; part && !name.len && i < sizeof rows / sizeof *rows; i++)
+        if (content_type_is(&part->type, rows[i].type, rows[i].subtype))
+            return str_from(rows[i].extension);
+    return file_extension(a->arena, name);
+}
+
 static void note_whole(struct analysis *a, struct place at, const struct mime_part *part, struct str name, struct str content,
                        const struct file_report *report)
 {
     struct record_file f = {.type = (uint16_t)report->type, .facts = report->facts, .size = content.len, .has_sha256 = true, .name = name,
-                            .other_name = part ? part->other_name : str_n(NULL, 0), .extension = file_extension(a->arena, name),
+                            .other_name = part ? part->other_name : str_n(NULL, 0), .extension = extension_of(a, part, name),
                             .detail = report->detail};
 
     if (report->entries_dropped)
         f.facts |= FACT_TOO_MANY;
     memcpy(f.sha256, report->sha256, sizeof f.sha256);
+    note_one(a, at, &f);
+}
+
+void analyze_file_name(struct analysis *a, struct place at, const struct mime_part *part)
+{
+    struct record_file f = {.type = FILE_EMAIL, .name = part->name, .other_name = part->other_name, .extension = file_extension(a->arena, part->name)};
+
     note_one(a, at, &f);
 }
 

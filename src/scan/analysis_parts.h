@@ -56,6 +56,8 @@ void analyze_html(struct analysis *a, struct place at, struct str declared_chars
 void analyze_file_text(struct analysis *a, struct place at, struct str content);
 void analyze_links(struct analysis *a, struct place at, const char *source, struct str text);
 void analyze_link(struct analysis *a, struct place at, const char *source, enum html_link_kind kind, struct str target, struct str shown, bool hidden);
+/* A part that holds parts, and has a name: an attached message is a file where it is saved. */
+void analyze_file_name(struct analysis *a, struct place at, const struct mime_part *part);
 /* PART is NULL for a file that stood inside a text. */
 void analyze_file(struct analysis *a, struct place at, const struct mime_part *part, struct str name, struct str content);
 

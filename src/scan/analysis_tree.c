@@ -140,10 +140,13 @@ static struct mime_message *read_structure(struct analysis *a, struct str messag
 static void read_parts(struct analysis *a, const struct mime_message *m)
 {
     for (const struct mime_part *part = m->root; part; part = mime_next(part)) {
-        if (part->first_child)
+        if (part->first_child) {
             note_part(a, part, "", NULL);
-        else
+            if (part->name.len || part->other_name.len)
+                analyze_file_name(a, place_of(part), part);
+        } else {
             read_leaf(a, part);
+        }
     }
 }
 

@@ -114,6 +114,9 @@ static void what_policy_makes_of_it(void **state)
         {"another name elsewhere", TOP "Content-Type: application/octet-stream; name=\"a.exe\"\r\nContent-Disposition: attachment; filename=a.txt\r\n\r\nx\r\n",
          REASON_ATTACHMENT_BLOCKED, "the extension exe"},
         {"a program in a text", TOP "\r\nhello\r\n\r\nbegin 644 a.scr\r\n#:&5L\r\n`\r\nend\r\n", REASON_ATTACHMENT_BLOCKED, "a.scr"},
+        {"a program by its type alone", TOP "Content-Type: application/x-msdownload\r\n\r\nx\r\n", REASON_ATTACHMENT_BLOCKED, "the extension exe"},
+        {"a message by the name of a program", TOP "Content-Type: message/rfc822; name=a.exe\r\n\r\n" TOP "\r\nx\r\n", REASON_ATTACHMENT_BLOCKED, "a.exe"},
+        {"a message named by its subject", TOP "Content-Type: message/rfc822; name=\"Your order at shop.com\"\r\n\r\n" TOP "\r\nx\r\n", REASON_NONE, ""},
         {"a piece", TOP "Content-Type: message/partial; id=x; number=1\r\n\r\nx\r\n", REASON_PARTIAL_MESSAGE, "message/partial"},
     };
     struct buf error = buf_make(1024);
