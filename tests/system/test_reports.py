@@ -133,5 +133,5 @@ def test_a_report_on_requiretls_mail_holds_no_body(gateway):
     client.raw(pt.sample(body="between us").encode() + b"\r\n.\r\n")
     assert client.reply()[-1].startswith("250")
     message, _, recipient, original = report_for(gateway, "private@sender.test")
-    assert recipient["Status"] == "5.7.30"
+    assert recipient["Status"] == "5.7.10", "§4.2.1: no TLS at all; 5.7.30 is for a server with TLS that does not offer REQUIRETLS"
     assert original.get_content_type() == "text/rfc822-headers" and "between us" not in message.as_string()
