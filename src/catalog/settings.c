@@ -4,6 +4,7 @@
 #include "base/bug.h"
 #include "base/hash.h"
 #include "base/list.h"
+#include "catalog/setting_parts.h"
 #include "catalog/settings_check.h"
 
 #include <pthread.h>
@@ -35,15 +36,31 @@ static const struct setting_row rows[SETTING_COUNT] = {
 struct domain_node {
     struct hash_node node;
     struct domain domain;
-    char name[256];
+    char name[];
+};
+
+struct tenant_node {
+    struct list list;
+    const struct tenant *parent;
+    struct tenant tenant;
+};
+
+struct mailbox_node {
+    struct hash_node node;
+    struct list list;
+    const struct domain *domain;
+    struct policy policy;
+    size_t len;
+    char local_part[];
 };
 
 struct settings {
     atomic_uint refs;
-    struct policy system;
-    struct hash_table domains;
+    struct policy defaults, system;
+    struct hash_table domains, mailboxes;
     struct domain_node **list; /* in the order of the file */
     size_t count, room;
+    struct list tenants, levels; /* levels: of mailboxes; both in the order of their arrival */
 };
 
 const struct setting_row *setting_row(enum setting s)
@@ -64,28 +81,49 @@ struct settings *settings_new(void)
 {
     struct settings *s = calloc(1, sizeof *s);
 
-    if (s)
-        atomic_init(&s->refs, 1);
+    if (!s)
+        return NULL;
+    atomic_init(&s->refs, 1);
+    s->system.level = LEVEL_S;
+    list_init(&s->tenants);
+    list_init(&s->levels);
     return s;
+}
+
+struct policy *settings_system_policy(struct settings *s)
+{
+    return &s->system;
 }
 
 bool settings_set(struct settings *s, struct domain *domain_or_null, enum setting id, struct setting_value *take)
 {
-    struct policy *p = domain_or_null ? &domain_or_null->policy : &s->system;
-    unsigned allowed = domain_or_null ? LEVEL_D : LEVEL_P | LEVEL_S;
-
-    if (!(rows[id].levels & allowed) && !(domain_or_null == NULL && rows[id].levels & (LEVEL_T | LEVEL_D))) {
-        setting_value_free(take);
-        return false;
-    }
-    setting_value_free(&p->value[id]);
-    p->value[id] = *take;
-    p->value[id].is_explicit = true;
-    *take = (struct setting_value){0};
-    return true;
+    return policy_set(domain_or_null ? &domain_or_null->policy : &s->system, id, take);
 }
 
-struct domain *settings_add_domain(struct settings *s, struct str name)
+struct tenant *settings_tenant(const struct settings *s, int64_t id)
+{
+    for (const struct list *l = s->tenants.next; l != &s->tenants; l = l->next) {
+        struct tenant_node *t = container_of((struct list *)(uintptr_t)l, struct tenant_node, list);
+        if (t->tenant.id == id)
+            return &t->tenant;
+    }
+    return NULL;
+}
+
+struct tenant *settings_add_tenant(struct settings *s, int64_t id, const struct tenant *parent)
+{
+    struct tenant_node *t = calloc(1, sizeof *t);
+
+    if (!t)
+        return NULL;
+    t->tenant.id = id;
+    t->tenant.policy.level = LEVEL_T;
+    t->parent = parent;
+    list_add_tail(&s->tenants, &t->list);
+    return &t->tenant;
+}
+
+struct domain *settings_add_domain_of(struct settings *s, struct str name, const struct tenant *tenant)
 {
     if (s->count == s->room) {
         size_t room = s->room ? s->room * 2 : 16;
@@ -95,19 +133,69 @@ struct domain *settings_add_domain(struct settings *s, struct str name)
         s->list = list;
         s->room = room;
     }
-    struct domain_node *d = settings_domain(s, name) ? NULL : calloc(1, sizeof *d);
-    if (!d || !str_copy(d->name, sizeof d->name, name)) {
-        free(d);
+    struct domain_node *d = settings_domain(s, name) ? NULL : calloc(1, sizeof *d + name.len + 1);
+    if (!d)
         return NULL;
-    }
+    memcpy(d->name, name.at, name.len);
     str_lower(d->name, name.len);
     d->domain.name = str_n(d->name, name.len);
+    d->domain.tenant = tenant;
+    d->domain.policy.level = LEVEL_D;
     if (!hash_insert(&s->domains, &d->node, hash_str_case(name))) {
         free(d);
         return NULL;
     }
     s->list[s->count++] = d;
     return &d->domain;
+}
+
+struct domain *settings_add_domain(struct settings *s, struct str name)
+{
+    return settings_add_domain_of(s, name, NULL);
+}
+
+static uint64_t mailbox_key(const struct domain *domain, struct str local_part)
+{
+    return hash_str_case(local_part) ^ (uint64_t)(uintptr_t)domain;
+}
+
+static struct mailbox_node *find_mailbox(const struct settings *s, const struct domain *domain, struct str local_part)
+{
+    for (struct hash_node *n = hash_first(&s->mailboxes, mailbox_key(domain, local_part)); n; n = hash_next(n)) {
+        struct mailbox_node *m = container_of(n, struct mailbox_node, node);
+        if (m->domain == domain && str_eq_case(str_n(m->local_part, m->len), local_part))
+            return m;
+    }
+    return NULL;
+}
+
+struct policy *settings_add_mailbox(struct settings *s, const struct domain *domain, struct str local_part)
+{
+    struct mailbox_node *m = find_mailbox(s, domain, local_part) ? NULL : calloc(1, sizeof *m + local_part.len + 1);
+
+    if (!m)
+        return NULL;
+    memcpy(m->local_part, local_part.at, local_part.len);
+    m->len = local_part.len;
+    m->domain = domain;
+    m->policy.level = LEVEL_M;
+    if (!hash_insert(&s->mailboxes, &m->node, mailbox_key(domain, local_part))) {
+        free(m);
+        return NULL;
+    }
+    list_add_tail(&s->levels, &m->list);
+    return &m->policy;
+}
+
+const struct policy *settings_mailbox(const struct settings *s, const struct domain *domain, struct str local_part)
+{
+    const struct mailbox_node *m = list_is_empty(&s->levels) ? NULL : find_mailbox(s, domain, local_part);
+
+    if (!m && !list_is_empty(&s->levels)) {
+        ptrdiff_t plus = str_find(local_part, '+');
+        m = plus > 0 ? find_mailbox(s, domain, str_sub(local_part, 0, (size_t)plus)) : NULL;
+    }
+    return m ? &m->policy : &domain->policy;
 }
 
 /* A blank-separated default as entries. */
@@ -169,81 +257,45 @@ bool setting_decides_at_data(enum setting s)
     }
 }
 
-/* A value as one number; of a list its entries with their order. */
-static int64_t digest(const struct setting_value *v)
+static bool finish_tenants(struct settings *s, struct buf *error)
 {
-    uint64_t sum = 0;
-
-    for (size_t i = 0; i < v->list.count; i++)
-        sum = sum * 31 + hash_bytes(v->list.at[i], strlen(v->list.at[i]));
-    return v->list.count ? (int64_t)sum : v->number;
-}
-
-static uint64_t fingerprint(const struct policy *p)
-{
-    int64_t values[SETTING_COUNT];
-    size_t n = 0;
-
-    for (enum setting s = 0; s < SETTING_COUNT; s++)
-        if (setting_decides_at_data(s))
-            values[n++] = digest(&p->value[s]);
-    return hash_bytes(values, n * sizeof *values);
-}
-
-static void free_pattern(struct policy *p)
-{
-    if (!p->local_part_pattern)
-        return;
-    regfree(p->local_part_pattern);
-    free(p->local_part_pattern);
-    p->local_part_pattern = NULL;
-}
-
-static bool compile_pattern(struct policy *p, struct buf *error)
-{
-    const char *text = p->value[SETTING_restricted_local_part].text;
-    char why[200];
-
-    if (!*text)
-        return true;
-    p->local_part_pattern = calloc(1, sizeof *p->local_part_pattern);
-    int code = p->local_part_pattern ? regcomp(p->local_part_pattern, text, REG_EXTENDED | REG_NOSUB) : REG_ESPACE;
-    if (code == 0)
-        return true;
-    regerror(code, p->local_part_pattern, why, sizeof why);
-    free(p->local_part_pattern);
-    p->local_part_pattern = NULL;
-    buf_addf(error, "restricted_local_part: \"%s\": %s", text, why);
-    return false;
-}
-
-static void inherit(struct policy *child, const struct policy *parent)
-{
-    if (!child->value[SETTING_restricted_local_part].is_explicit)
-        child->local_part_pattern = parent->local_part_pattern;
-    for (enum setting s = 0; s < SETTING_COUNT; s++) {
-        if (child->value[s].is_explicit)
-            continue;
-        child->value[s] = parent->value[s];
-        child->value[s].is_explicit = false;
+    for (struct list *l = s->tenants.next; l != &s->tenants; l = l->next) {
+        struct tenant_node *t = container_of(l, struct tenant_node, list);
+        if (!policy_finish(&t->tenant.policy, t->parent ? &t->parent->policy : &s->system, error))
+            return false;
     }
+    return true;
+}
+
+static bool finish_domains(struct settings *s, struct buf *error)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        struct domain *d = &s->list[i]->domain;
+        if (!policy_finish(&d->policy, d->tenant ? &d->tenant->policy : &s->system, error))
+            return false;
+    }
+    return true;
+}
+
+static bool finish_mailboxes(struct settings *s, struct buf *error)
+{
+    for (struct list *l = s->levels.next; l != &s->levels; l = l->next) {
+        struct mailbox_node *m = container_of(l, struct mailbox_node, list);
+        if (!policy_finish(&m->policy, &m->domain->policy, error))
+            return false;
+    }
+    return true;
 }
 
 bool settings_finish(struct settings *s, struct buf *error)
 {
-    for (enum setting id = 0; id < SETTING_COUNT; id++)
-        if (!s->system.value[id].is_explicit && !parse_default(id, &s->system.value[id], error))
+    for (enum setting id = 0; id < SETTING_COUNT; id++) {
+        struct setting_value v;
+        if (!parse_default(id, &v, error) || !policy_set(&s->defaults, id, &v))
             return false;
-    if (!compile_pattern(&s->system, error))
-        return false;
-    for (size_t i = 0; i < s->count; i++) {
-        struct domain *d = &s->list[i]->domain;
-        if (d->policy.value[SETTING_restricted_local_part].is_explicit && !compile_pattern(&d->policy, error))
-            return false;
-        inherit(&d->policy, &s->system);
-        d->data_fingerprint = fingerprint(&d->policy);
     }
-    return settings_check(s, error);
+    return policy_finish(&s->defaults, NULL, error) && policy_finish(&s->system, &s->defaults, error) && finish_tenants(s, error) &&
+           finish_domains(s, error) && finish_mailboxes(s, error) && settings_check(s, error);
 }
 
 struct settings *settings_ref(struct settings *s)
@@ -256,18 +308,24 @@ void settings_unref(struct settings *s)
 {
     if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
         return;
+    for (struct list *l = s->levels.next, *next = l->next; l != &s->levels; l = next, next = l->next) {
+        struct mailbox_node *m = container_of(l, struct mailbox_node, list);
+        policy_clear(&m->policy);
+        free(m);
+    }
     for (size_t i = 0; i < s->count; i++) {
-        if (s->list[i]->domain.policy.value[SETTING_restricted_local_part].is_explicit)
-            free_pattern(&s->list[i]->domain.policy);
-        for (enum setting id = 0; id < SETTING_COUNT; id++)
-            if (s->list[i]->domain.policy.value[id].is_explicit)
-                setting_value_free(&s->list[i]->domain.policy.value[id]);
+        policy_clear(&s->list[i]->domain.policy);
         free(s->list[i]);
     }
-    free_pattern(&s->system);
-    for (enum setting id = 0; id < SETTING_COUNT; id++)
-        setting_value_free(&s->system.value[id]);
+    for (struct list *l = s->tenants.next, *next = l->next; l != &s->tenants; l = next, next = l->next) {
+        struct tenant_node *t = container_of(l, struct tenant_node, list);
+        policy_clear(&t->tenant.policy);
+        free(t);
+    }
+    policy_clear(&s->system);
+    policy_clear(&s->defaults);
     hash_table_free(&s->domains);
+    hash_table_free(&s->mailboxes);
     free(s->list);
     free(s);
 }
@@ -297,43 +355,6 @@ const struct domain *settings_domain_at(const struct settings *s, size_t i)
     return i < s->count ? &s->list[i]->domain : NULL;
 }
 
-static const struct setting_value *value(const struct policy *p, enum setting s, unsigned types)
-{
-    if (!(types & (1U << rows[s].type)))
-        bug("setting %s is read as another type", rows[s].name);
-    return &p->value[s];
-}
-
-int64_t setting_number(const struct policy *p, enum setting s)
-{
-    return value(p, s, 1U << SETTING_INT | 1U << SETTING_SIZE | 1U << SETTING_DURATION)->number;
-}
-
-bool setting_flag(const struct policy *p, enum setting s)
-{
-    return value(p, s, 1U << SETTING_BOOL)->number != 0;
-}
-
-enum action setting_action(const struct policy *p, enum setting s)
-{
-    return (enum action)value(p, s, 1U << SETTING_ACTION)->number;
-}
-
-const char *setting_text(const struct policy *p, enum setting s)
-{
-    return value(p, s, 1U << SETTING_TEXT | 1U << SETTING_CHOICE)->text;
-}
-
-const struct setting_list *setting_list(const struct policy *p, enum setting s)
-{
-    return &value(p, s, 1U << SETTING_LIST | 1U << SETTING_NETWORKS)->list;
-}
-
-const struct networks *setting_networks(const struct policy *p, enum setting s)
-{
-    return &value(p, s, 1U << SETTING_NETWORKS)->networks;
-}
-
 const char *settings_host_name(const struct policy *system, char *to, size_t size)
 {
     if (!str_copy(to, size, str_from(setting_text(system, SETTING_host_name))) || !*to) {
@@ -342,13 +363,6 @@ const char *settings_host_name(const struct policy *system, char *to, size_t siz
         to[size - 1] = '\0';
     }
     return to;
-}
-
-const regex_t *setting_pattern(const struct policy *p, enum setting s)
-{
-    if (s != SETTING_restricted_local_part)
-        bug("setting %s is no pattern", rows[s].name);
-    return p->local_part_pattern;
 }
 
 struct settings_holder {

@@ -50,7 +50,6 @@ struct setting_list {
 };
 
 struct setting_value {
-    bool is_explicit;            /* set at this very level */
     int64_t number;              /* BOOL 0/1, INT, SIZE, DURATION in ms, ACTION as enum action, CHOICE as index */
     const char *text;            /* TEXT, CHOICE */
     struct setting_list list;    /* LIST, and NETWORKS as written */
@@ -65,25 +64,49 @@ bool setting_parse(enum setting s, const char *const *entries, size_t count, str
     __attribute__((warn_unused_result));
 void setting_value_free(struct setting_value *value);
 
-/* All settings as they hold at one place (system, or one domain), inherited ones filled in. */
+enum { SETTING_WORDS = (SETTING_COUNT + 63) / 64 };
+
+/* All settings as they hold at one place: those set there, and a parent for all others. Thousands of domains set a few each. */
 struct policy {
-    struct setting_value value[SETTING_COUNT]; /* memory of inherited ones belongs to the parent */
-    regex_t *local_part_pattern;               /* restricted_local_part compiled, NULL where it is empty; owned where that is explicit */
+    const struct policy *parent;   /* NULL where all are set: the defaults */
+    unsigned level;                /* enum setting_level; 0: the defaults */
+    uint64_t set[SETTING_WORDS];   /* a bit for each that is set here */
+    struct setting_value *value;   /* of those, in the order of their numbers; owned */
+    regex_t *local_part_pattern;   /* restricted_local_part compiled, where it is set here and not empty; owned */
+    uint64_t data_fingerprint;     /* equal where all settings that decide at DATA are equal */
+};
+
+/* A customer, or a reseller with tenants of its own. */
+struct tenant {
+    int64_t id;
+    struct policy policy;
 };
 
 /* A domain that this gateway takes mail for. */
 struct domain {
     struct str name;          /* lower case, A-label form */
+    int64_t id;               /* in the store; 0: of the configuration file */
+    const struct tenant *tenant; /* NULL: the operator's own */
     struct policy policy;
-    uint64_t data_fingerprint; /* equal where all settings that decide at DATA are equal */
 };
 
 struct settings; /* the snapshot */
 
-/* Built by a loader, in this order: new, set…, domain, set…, finish. Then immutable. */
+/* Built by a loader, in this order: new, tenants (parents first), domains, mailboxes, values in any order between, finish. Then immutable. */
 struct settings *settings_new(void);
+/* The operator's level, to be set. */
+struct policy *settings_system_policy(struct settings *s);
+/* Takes the memory of TAKE in any case. False: not a setting of that level, or out of memory. */
+bool policy_set(struct policy *p, enum setting id, struct setting_value *take);
+/* As policy_set(), at a domain or, without one, at the operator's level. */
 bool settings_set(struct settings *s, struct domain *domain_or_null, enum setting id, struct setting_value *take);
+/* PARENT NULL: directly below the operator. NULL: the number is taken, or out of memory. */
+struct tenant *settings_add_tenant(struct settings *s, int64_t id, const struct tenant *parent);
+struct tenant *settings_tenant(const struct settings *s, int64_t id); /* NULL: none of that number */
 struct domain *settings_add_domain(struct settings *s, struct str name); /* NULL: already there, or out of memory */
+struct domain *settings_add_domain_of(struct settings *s, struct str name, const struct tenant *tenant);
+/* The level of one mailbox of DOMAIN, for those that set something. NULL: already there, or out of memory. */
+struct policy *settings_add_mailbox(struct settings *s, const struct domain *domain, struct str local_part);
 bool settings_finish(struct settings *s, struct buf *error); /* inherits, cross-checks; false with the reason */
 
 /* Reference counting: a holder keeps what it took until it gives it back. */
@@ -94,6 +117,13 @@ const struct policy *settings_system(const struct settings *s);
 const struct domain *settings_domain(const struct settings *s, struct str name); /* any case; NULL: not ours */
 size_t settings_domain_count(const struct settings *s);
 const struct domain *settings_domain_at(const struct settings *s, size_t i);
+
+/* What holds for a recipient: its mailbox's level where that sets something (by its name, any case, or by what stands before a +), or its domain's. */
+const struct policy *settings_mailbox(const struct settings *s, const struct domain *domain, struct str local_part);
+
+/* The value that holds, whatever its type; and whether it is set at this very level. */
+const struct setting_value *setting_value(const struct policy *p, enum setting s);
+bool setting_is_set(const struct policy *p, enum setting s);
 
 /* Reading. The type must be the row's. */
 int64_t setting_number(const struct policy *p, enum setting s);  /* INT, SIZE, DURATION (ms) */

@@ -77,7 +77,7 @@ static struct blob *read_message(const char *path)
 static bool name_the_host(struct settings *s, struct buf *error)
 {
     static const char *const names[] = {"inspect.invalid"};
-    struct setting_value value = {.is_explicit = true};
+    struct setting_value value = {0};
 
     return setting_parse(SETTING_host_name, names, 1, &value, error) && settings_set(s, NULL, SETTING_host_name, &value);
 }

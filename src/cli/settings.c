@@ -88,9 +88,9 @@ int setting_show_main(const struct command_line *line)
         return EX_DATAERR;
     }
     const struct policy *p = domain ? &domain->policy : settings_system(settings);
-    const struct setting_value *v = &p->value[id];
-    const char *where = v->is_explicit ? "set here"
-                        : domain && settings_system(settings)->value[id].is_explicit ? "inherited from the system level" : "default";
+    const struct setting_value *v = setting_value(p, (enum setting)id);
+    const char *where = setting_is_set(p, (enum setting)id) ? "set here"
+                        : domain && setting_is_set(settings_system(settings), (enum setting)id) ? "inherited from the system level" : "default";
     json_t *result = json_pack("{s:s, s:o, s:s}", "name", setting_row((enum setting)id)->name, "value",
                                value_json(v, setting_row((enum setting)id)->type), "from", where);
     if (line->json) {

@@ -209,7 +209,7 @@ static bool relax(const struct choice *c)
 
 static enum tls_level find_level(const struct security_question *q, struct tls_policy *entry, bool *has_entry)
 {
-    bool has_own = q->policy != q->system && q->policy->value[SETTING_destination_tls].is_explicit;
+    bool has_own = q->policy != q->system && setting_is_set(q->policy, SETTING_destination_tls);
 
     *has_entry = !has_own && tls_policy_find(setting_list(q->system, SETTING_tls_policies), q->destination, entry);
     char name[16] = "";

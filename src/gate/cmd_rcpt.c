@@ -89,7 +89,7 @@ static struct finding check_transaction(struct session *s, const struct recipien
 
 static uint64_t fingerprint(const struct recipient *r)
 {
-    return (r->domain ? r->domain->data_fingerprint : 0) ^ (r->allowed ? 0x9e3779b97f4a7c15U : 0) ^ (r->role ? 0xc2b2ae3d27d4eb4fU : 0) ^
+    return (r->domain ? r->domain->policy.data_fingerprint : 0) ^ (r->allowed ? 0x9e3779b97f4a7c15U : 0) ^ (r->role ? 0xc2b2ae3d27d4eb4fU : 0) ^
            (r->skips_content ? 0x165667b19e3779f9U : 0) ^ (r->own_authors ? hash_str_case(address_domain(&r->args.recipient)) : 0);
 }
 

@@ -156,9 +156,9 @@ static bool values_are_equal(enum setting s, const struct policy *a, const struc
         return strcmp(setting_text(a, s), setting_text(b, s)) == 0;
     case SETTING_LIST:
     case SETTING_NETWORKS:
-        return lists_are_equal(&a->value[s].list, &b->value[s].list);
+        return lists_are_equal(&setting_value(a, s)->list, &setting_value(b, s)->list);
     default:
-        return a->value[s].number == b->value[s].number;
+        return setting_value(a, s)->number == setting_value(b, s)->number;
     }
 }
 

@@ -156,7 +156,7 @@ int main(int argc, char **argv)
     struct bench b = {.analyzer = analyzer_new(), .settings = settings_new(), .us = calloc(MOST_MESSAGES, sizeof(double)), .labels = json_object(),
                       .rounds = argc > 1 ? atoi(argv[1]) : 1};
     static const char *const host[] = {"bench.postern.test"};
-    struct setting_value value = {.is_explicit = true};
+    struct setting_value value = {0};
     char line[4096];
 
     if (!b.analyzer || !b.us || !b.settings || !setting_parse(SETTING_host_name, host, 1, &value, &error) ||

@@ -124,7 +124,7 @@ static void what_policy_makes_of_it(void **state)
 
     (void)state;
     static const char *const host[] = {"mx.postern.test"};
-    struct setting_value value = {.is_explicit = true};
+    struct setting_value value = {0};
     assert_true(s && setting_parse(SETTING_host_name, host, 1, &value, &error) && settings_set(s, NULL, SETTING_host_name, &value));
     assert_true(settings_finish(s, &error));
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

@@ -129,11 +129,62 @@ static void domains_inherit_what_they_do_not_set(void **state)
     assert_non_null(b);
     assert_null(settings_domain(s, STR("c.test")));
     assert_int_equal(setting_number(&b->policy, SETTING_max_line), 2000);
-    assert_true(a->policy.value[SETTING_max_line].is_explicit);
-    assert_false(b->policy.value[SETTING_max_line].is_explicit);
+    assert_true(setting_is_set(&a->policy, SETTING_max_line));
+    assert_false(setting_is_set(&b->policy, SETTING_max_line));
     assert_int_equal(setting_action(&a->policy, SETTING_check_subject), ACTION_OFF);
     assert_int_equal(setting_action(&b->policy, SETTING_check_subject), ACTION_TAG);
-    assert_true(a->data_fingerprint != b->data_fingerprint);
+    assert_true(a->policy.data_fingerprint != b->policy.data_fingerprint);
+    settings_unref(s);
+    buf_free(&error);
+}
+
+static bool put(struct policy *p, enum setting id, const char *text)
+{
+    struct setting_value v;
+    struct buf error = buf_make(200);
+    bool ok = setting_parse(id, &text, 1, &v, &error) && policy_set(p, id, &v);
+
+    buf_free(&error);
+    return ok;
+}
+
+static void each_level_holds_for_those_below_it(void **state)
+{
+    struct buf error = buf_make(8192);
+    struct settings *s = settings_new();
+    struct tenant *reseller = settings_add_tenant(s, 7, NULL), *customer = settings_add_tenant(s, 9, reseller);
+    struct domain *d = settings_add_domain_of(s, STR("a.test"), customer), *other = settings_add_domain(s, STR("b.test"));
+    struct policy *ann = settings_add_mailbox(s, d, STR("Ann"));
+
+    (void)state;
+    assert_ptr_equal(settings_tenant(s, 9), customer);
+    assert_null(settings_tenant(s, 8));
+    assert_null(settings_add_mailbox(s, d, STR("ann")));
+    assert_true(put(settings_system_policy(s), SETTING_host_name, "mx.postern.test"));
+    assert_true(put(&reseller->policy, SETTING_max_line, "2000"));
+    assert_true(put(&reseller->policy, SETTING_max_line, "2001"));
+    assert_true(put(&reseller->policy, SETTING_check_subject, "off"));
+    assert_true(put(&customer->policy, SETTING_check_subject, "tag"));
+    assert_true(put(&d->policy, SETTING_max_parts, "5"));
+    assert_true(put(ann, SETTING_greylist, "no"));
+    assert_false(put(ann, SETTING_max_parts, "6")); /* no setting of a mailbox */
+    assert_false(put(&customer->policy, SETTING_max_sessions, "6"));
+    assert_true(settings_finish(s, &error));
+    const struct policy *p = settings_mailbox(s, d, STR("ANN+news"));
+    assert_ptr_equal(p, ann);
+    assert_ptr_equal(settings_mailbox(s, d, STR("bob")), &d->policy);
+    assert_ptr_equal(settings_mailbox(s, other, STR("ann")), &other->policy);
+    assert_false(setting_flag(p, SETTING_greylist));
+    assert_true(setting_flag(&d->policy, SETTING_greylist));
+    assert_int_equal(setting_number(p, SETTING_max_parts), 5);
+    assert_int_equal(setting_number(p, SETTING_max_line), 2001);
+    assert_int_equal(setting_action(p, SETTING_check_subject), ACTION_TAG);
+    assert_int_equal(setting_number(p, SETTING_max_sessions), 20000);
+    assert_string_equal(setting_text(p, SETTING_host_name), "mx.postern.test");
+    assert_true(setting_is_set(&d->policy, SETTING_max_parts) && !setting_is_set(p, SETTING_max_parts));
+    assert_int_equal(setting_number(&other->policy, SETTING_max_line), 998);
+    assert_true(p->data_fingerprint == d->policy.data_fingerprint && p->data_fingerprint != other->policy.data_fingerprint);
+    assert_non_null(setting_pattern(p, SETTING_restricted_local_part));
     settings_unref(s);
     buf_free(&error);
 }
@@ -163,6 +214,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(the_file_is_checked), cmocka_unit_test(every_wrong_value_is_named),
                                        cmocka_unit_test(a_list_may_be_as_long_as_its_row_says), cmocka_unit_test(only_what_nobody_reads_is_warned_of),
-                                       cmocka_unit_test(domains_inherit_what_they_do_not_set), cmocka_unit_test(retries_follow_the_specification)};
+                                       cmocka_unit_test(domains_inherit_what_they_do_not_set), cmocka_unit_test(each_level_holds_for_those_below_it), cmocka_unit_test(retries_follow_the_specification)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

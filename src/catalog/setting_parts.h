@@ -1,0 +1,12 @@
+/* setting_parts.h: what the files behind settings.h share; nobody else includes it. */
+#ifndef CATALOG_SETTING_PARTS_H
+#define CATALOG_SETTING_PARTS_H
+
+#include "catalog/settings.h"
+
+/* Frees all that P owns. */
+void policy_clear(struct policy *p);
+/* Once all is set: what follows from it. PARENT is finished already; NULL for the defaults. False with the reason in ERROR. */
+bool policy_finish(struct policy *p, const struct policy *parent, struct buf *error);
+
+#endif
