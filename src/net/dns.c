@@ -9,7 +9,8 @@
 #include <string.h>
 #include <time.h>
 
-enum { MOST_CACHED = 50000 };
+/* Whoever owns a domain decides how long its records are: no more octets than so many answers of a few records take. */
+enum { MOST_CACHED = 50000, MOST_CACHED_OCTETS = 256 << 20 };
 
 struct dns {
     struct dns_source source;
@@ -19,7 +20,7 @@ struct dns {
     pthread_cond_t answered;
     struct hash_table table; /* cached entries, and those being asked for */
     struct list used;
-    size_t cached;
+    size_t cached, cached_octets;
     struct dns_stats stats;  /* but for what dns_stats() adds */
     struct dns_latency latency;
 };
@@ -73,6 +74,7 @@ static void forget(struct dns *d, struct dns_entry *e)
     hash_remove(&d->table, &e->node);
     list_remove(&e->used);
     d->cached--;
+    d->cached_octets -= e->octets;
     unref(e);
 }
 
@@ -86,9 +88,9 @@ static struct dns_entry *find(struct dns *d, const char *name, enum dns_type typ
     return NULL;
 }
 
-static void make_room(struct dns *d)
+static void make_room(struct dns *d, size_t most_left)
 {
-    while (d->cached >= MOST_CACHED && !list_is_empty(&d->used)) {
+    while ((d->cached > most_left || d->cached_octets > MOST_CACHED_OCTETS) && !list_is_empty(&d->used)) {
         forget(d, container_of(d->used.next, struct dns_entry, used));
         d->stats.evicted++;
     }
@@ -108,7 +110,7 @@ static struct dns_entry *make(struct dns *d, const char *name, enum dns_type typ
     e->answer.status = DNS_FAILED;
     e->dns = d;
     e->refs = 2; /* the asker's and the source's */
-    make_room(d);
+    make_room(d, MOST_CACHED - 1);
     if (hash_insert(&d->table, &e->node, key)) {
         e->cached = true;
         e->refs++;
@@ -267,6 +269,11 @@ void dns_entry_answer(struct dns_entry *e, uint32_t ttl)
     d->stats.timeouts += e->answer.status == DNS_FAILED && e->timed_out;
     dns_latency_note(&d->latency, clock_mono_us() - e->asked_us);
     e->done = true;
+    if (e->cached) {
+        e->octets = sizeof *e + e->arena.used;
+        d->cached_octets += e->octets;
+        make_room(d, MOST_CACHED);
+    }
     pthread_cond_broadcast(&d->answered);
     unref(e);
     pthread_mutex_unlock(&d->lock);

@@ -20,6 +20,7 @@ struct dns_entry {
     bool done, cached;
     bool timed_out;         /* set by the source: nobody answered */
     unsigned refs;
+    size_t octets;          /* as counted in the cache: 0 until answered */
     int64_t asked_ms, expires_ms;
     int64_t asked_us;       /* clock_mono_us() */
     struct dns_answer answer;

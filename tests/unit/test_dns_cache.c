@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+enum { LONG_OCTETS = 200 * 1024 };
+
 /* Answers at once, but for names that begin with "slow": those wait in HELD. */
 struct source {
     struct dns_entry *held;
@@ -22,6 +24,8 @@ static void answer(struct dns_entry *e)
         e->answer.status = DNS_OK;
         if (str_starts(str_from(e->name), STR("alias")))
             e->answer.canonical = arena_str(&e->arena, STR("end.test"));
+        if (str_starts(str_from(e->name), STR("long")))
+            assert_non_null(arena_alloc(&e->arena, LONG_OCTETS));
     }
     dns_entry_answer(e, 60);
 }
@@ -154,6 +158,32 @@ static void a_flood_of_names_keeps_its_bounds(void **state)
     dns_free(&d);
 }
 
+static void long_answers_keep_to_its_octets(void **state)
+{
+    struct source s = {0};
+    struct dns *d = cache(&s);
+    struct dns_stats stats;
+    char name[40];
+
+    (void)state;
+    for (int i = 0; i < 2000; i++) {
+        snprintf(name, sizeof name, "long%d.test", i);
+        look_up(d, name, NULL);
+    }
+    dns_stats(d, &stats);
+    assert_in_range(stats.kept, 1000, (256 << 20) / LONG_OCTETS);
+    assert_int_equal(stats.kept + stats.evicted, 2000);
+    assert_int_equal(look_up(d, "long1999.test", NULL), DNS_CACHED);
+    assert_int_equal(look_up(d, "long0.test", NULL), DNS_ASKED);
+    dns_flush(d, STR("")); /* and what is gone is not counted any longer */
+    for (int i = 0; i < 1000; i++) {
+        snprintf(name, sizeof name, "long%d.test", i);
+        look_up(d, name, NULL);
+    }
+    assert_int_equal(look_up(d, "long0.test", NULL), DNS_CACHED);
+    dns_free(&d);
+}
+
 static void percentiles_are_never_too_small(void **state)
 {
     static const int64_t rows[] = {-5, 0, 10, 11, 999, 1000, 20000, 1234567, 120000000, INT64_MAX};
@@ -205,7 +235,8 @@ static void records_are_written_as_in_a_zone_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(each_question_is_counted_once), cmocka_unit_test(what_is_forgotten_is_asked_anew),
-                                       cmocka_unit_test(a_flood_of_names_keeps_its_bounds), cmocka_unit_test(percentiles_are_never_too_small),
+                                       cmocka_unit_test(a_flood_of_names_keeps_its_bounds), cmocka_unit_test(long_answers_keep_to_its_octets),
+                                       cmocka_unit_test(percentiles_are_never_too_small),
                                        cmocka_unit_test(records_are_written_as_in_a_zone_file)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
