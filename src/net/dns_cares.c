@@ -18,12 +18,13 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { EDNS_BYTES = 1232, MOST_SOCKETS = 16, LONGEST_WAIT_MS = 500, TTL_WITHOUT_SOA = 60, AD_BIT = 0x20 };
+enum { EDNS_BYTES = 1232, MOST_SOCKETS = 16, LONGEST_WAIT_MS = 500, TTL_WITHOUT_SOA = 60, AD_BIT = 0x20, MOST_ALIASES = 16 };
 
 struct asked {
     struct list list;
     struct dns_entry *entry;
     struct resolver *resolver;
+    bool is_plain; /* without EDNS */
 };
 
 struct resolver {
@@ -36,21 +37,23 @@ struct resolver {
     bool is_trusted;
 };
 
-static void add_name(struct dns_entry *e, const ns_msg *m, const ns_rr *rr, size_t skip, struct dns_record *to)
+/* False, here and below: the data is none that the type could have. */
+static bool add_name(struct dns_entry *e, const ns_msg *m, const ns_rr *rr, size_t skip, struct dns_record *to)
 {
     char name[NS_MAXDNAME];
     const u_char *at = ns_rr_rdata(*rr) + skip;
 
     if (ns_rr_rdlen(*rr) <= skip || ns_name_uncompress(ns_msg_base(*m), ns_msg_end(*m), at, name, sizeof name) < 0)
-        return;
+        return false;
     size_t len = strlen(name);
     if (len && name[len - 1] == '.')
         len--;
     str_lower(name, len);
     to->data = arena_str(&e->arena, str_n(name, len));
+    return true;
 }
 
-static void add_text(struct dns_entry *e, const ns_rr *rr, struct dns_record *to)
+static bool add_text(struct dns_entry *e, const ns_rr *rr, struct dns_record *to)
 {
     struct buf text = buf_make(65535);
     const u_char *at = ns_rr_rdata(*rr);
@@ -63,47 +66,73 @@ static void add_text(struct dns_entry *e, const ns_rr *rr, struct dns_record *to
     }
     to->data = arena_str(&e->arena, buf_str(&text));
     buf_free(&text);
+    return !left;
 }
 
-static void add_record(struct dns_entry *e, const ns_msg *m, const ns_rr *rr)
+static bool add_record(struct dns_entry *e, const ns_msg *m, const ns_rr *rr)
 {
     size_t len = ns_rr_rdlen(*rr), want = e->type == DNS_A ? 4 : 16;
     const u_char *at = ns_rr_rdata(*rr);
 
     if ((e->type == DNS_A || e->type == DNS_AAAA) && len != want)
-        return;
+        return false;
     struct dns_record *to = dns_entry_add(e);
     if (!to)
-        return;
+        return true; /* more than anybody needs; or no memory, which dns_entry_answer() sees */
     *to = (struct dns_record){.ttl = ns_rr_ttl(*rr)};
     switch (e->type) {
     case DNS_A:
     case DNS_AAAA:
         to->ip.family = e->type == DNS_A ? 4 : 6;
         memcpy(to->ip.bytes, at, len);
-        break;
+        return true;
     case DNS_TXT:
-        add_text(e, rr, to);
-        break;
+        return add_text(e, rr, to);
     case DNS_TLSA:
         to->data = arena_str(&e->arena, str_n((const char *)at, len));
-        break;
+        return true;
     case DNS_MX:
         if (len > 2)
             to->preference = (uint16_t)(at[0] << 8 | at[1]);
-        add_name(e, m, rr, 2, to);
-        break;
+        return add_name(e, m, rr, 2, to);
     default:
-        add_name(e, m, rr, 0, to);
-        break;
+        return add_name(e, m, rr, 0, to);
     }
 }
 
-/* The owner of the first record: where the aliases, if any, have led. */
-static void note_owner(struct dns_entry *e, const ns_rr *rr)
+static bool is_of(const ns_rr *rr, int type, const char *owner)
+{
+    return (int)ns_rr_type(*rr) == type && ns_rr_class(*rr) == ns_c_in && str_eq_case(str_from(ns_rr_name(*rr)), str_from(owner));
+}
+
+/* One alias further from NAME; false: NAME is none. */
+static bool follow_alias(ns_msg *m, char name[NS_MAXDNAME])
+{
+    ns_rr rr;
+
+    for (int i = 0; i < ns_msg_count(*m, ns_s_an) && ns_parserr(m, ns_s_an, i, &rr) == 0; i++)
+        if (is_of(&rr, ns_t_cname, name))
+            return ns_name_uncompress(ns_msg_base(*m), ns_msg_end(*m), ns_rr_rdata(rr), name, NS_MAXDNAME) >= 0;
+    return false;
+}
+
+/* The name that has the records, if any has: from that of the question to the end of its aliases. False: they lead in a circle, or too far. */
+static bool find_owner(const struct dns_entry *e, ns_msg *m, char owner[NS_MAXDNAME])
+{
+    ns_rr question;
+    int hops = 0;
+
+    if (ns_parserr(m, ns_s_qd, 0, &question) < 0 || !str_copy(owner, NS_MAXDNAME, str_from(ns_rr_name(question))))
+        return false;
+    while (e->type != DNS_CNAME && hops <= MOST_ALIASES && follow_alias(m, owner))
+        hops++;
+    return hops <= MOST_ALIASES;
+}
+
+static void note_owner(struct dns_entry *e, const char *found)
 {
     char name[DNS_NAME_MAX + 1];
-    struct str owner = str_from(ns_rr_name(*rr));
+    struct str owner = str_from(found);
 
     if (owner.len && owner.at[owner.len - 1] == '.')
         owner.len--;
@@ -128,13 +157,34 @@ static uint32_t negative_ttl(ns_msg *m)
     return TTL_WITHOUT_SOA;
 }
 
+/*
+ * RFC 2308 §2.2: a referral (name servers and no SOA), or nothing at all from a server that neither resolves nor has authority. Such a server is
+ * the wrong one to ask; that it has no data says nothing.
+ */
+static bool is_lame(ns_msg *m)
+{
+    ns_rr rr;
+    bool has_servers = false;
+
+    for (int i = 0; i < ns_msg_count(*m, ns_s_ns); i++) {
+        if (ns_parserr(m, ns_s_ns, i, &rr) < 0)
+            return true;
+        if (ns_rr_type(rr) == ns_t_soa)
+            return false;
+        has_servers = has_servers || ns_rr_type(rr) == ns_t_ns;
+    }
+    return has_servers || !(ns_msg_getflag(*m, ns_f_ra) || ns_msg_getflag(*m, ns_f_aa));
+}
+
 static uint32_t read_answer(struct dns_entry *e, const unsigned char *bytes, int len, bool is_trusted)
 {
     ns_msg m;
     ns_rr rr;
     uint32_t ttl = DNS_TTL_MOST;
+    char owner[NS_MAXDNAME];
+    bool has_strangers = false;
 
-    if (ns_initparse(bytes, len, &m) < 0)
+    if (ns_initparse(bytes, len, &m) < 0 || !find_owner(e, &m, owner))
         return 0;
     int code = ns_msg_getflag(m, ns_f_rcode);
     if (code != ns_r_noerror && code != ns_r_nxdomain)
@@ -144,30 +194,23 @@ static uint32_t read_answer(struct dns_entry *e, const unsigned char *bytes, int
             return 0;
         if (ns_rr_ttl(rr) < ttl)
             ttl = ns_rr_ttl(rr);
-        if ((int)ns_rr_type(rr) != (int)e->type)
+        if (!is_of(&rr, (int)e->type, owner)) {
+            has_strangers = has_strangers || (int)ns_rr_type(rr) == (int)e->type;
             continue;
-        if (e->answer.count == 0)
-            note_owner(e, &rr);
-        add_record(e, &m, &rr);
+        }
+        if (!add_record(e, &m, &rr))
+            return 0; /* half an answer would be taken for all there is, an MX without a name for a null MX */
     }
+    if (!e->answer.count && (has_strangers || (code == ns_r_noerror && is_lame(&m))))
+        return 0; /* not an answer to what was asked: it says nothing of whether there is one */
+    if (e->answer.count)
+        note_owner(e, owner);
     e->answer.authentic = is_trusted && (bytes[3] & AD_BIT) != 0;
     e->answer.status = e->answer.count ? DNS_OK : code == ns_r_nxdomain ? DNS_NO_NAME : DNS_NO_DATA;
     return e->answer.count ? ttl : negative_ttl(&m);
 }
 
-static void answered(void *arg, int status, int timeouts, unsigned char *bytes, int len)
-{
-    struct asked *a = arg;
-    struct dns_entry *e = a->entry;
-    uint32_t ttl = 0;
-
-    (void)timeouts;
-    if (status == ARES_SUCCESS && len >= NS_HFIXEDSZ)
-        ttl = read_answer(e, bytes, len, a->resolver->is_trusted);
-    e->timed_out = status == ARES_ETIMEOUT;
-    dns_entry_answer(e, ttl);
-    free(a);
-}
+static void answered(void *arg, int status, int timeouts, unsigned char *bytes, int len);
 
 /* A is the question's from here on, until it is answered. */
 static void send_question(struct resolver *r, struct asked *a)
@@ -176,8 +219,9 @@ static void send_question(struct resolver *r, struct asked *a)
     unsigned char *query = NULL;
     int len = 0;
 
-    if (ares_create_query(e->name, ns_c_in, (int)e->type, 0, 1, &query, &len, EDNS_BYTES) != ARES_SUCCESS) {
-        e->answer.status = DNS_NO_NAME; /* not a name that DNS could have */
+    int status = ares_create_query(e->name, ns_c_in, (int)e->type, 0, 1, &query, &len, a->is_plain ? 0 : EDNS_BYTES);
+    if (status != ARES_SUCCESS) {
+        e->answer.status = status == ARES_EBADNAME ? DNS_NO_NAME : DNS_FAILED; /* not a name that DNS could have; or no memory */
         dns_entry_answer(e, DNS_TTL_LEAST);
         free(a);
         return;
@@ -185,6 +229,30 @@ static void send_question(struct resolver *r, struct asked *a)
     query[3] |= AD_BIT;
     ares_send(r->channel, query, len, answered, a);
     ares_free_string(query);
+}
+
+/* RFC 6891 §7: FORMERR, and no OPT record (nor any other) in the additional section. */
+static bool does_not_know_edns(const unsigned char *bytes)
+{
+    return (bytes[3] & 15) == ns_r_formerr && !bytes[10] && !bytes[11];
+}
+
+static void answered(void *arg, int status, int timeouts, unsigned char *bytes, int len)
+{
+    struct asked *a = arg;
+    struct dns_entry *e = a->entry;
+    bool is_whole = status == ARES_SUCCESS && len >= NS_HFIXEDSZ;
+
+    (void)timeouts;
+    if (is_whole && !a->is_plain && does_not_know_edns(bytes)) {
+        a->is_plain = true; /* the library asks anew by itself only the first time that it sees this */
+        send_question(a->resolver, a);
+        return;
+    }
+    uint32_t ttl = is_whole ? read_answer(e, bytes, len, a->resolver->is_trusted) : 0;
+    e->timed_out = status == ARES_ETIMEOUT;
+    dns_entry_answer(e, ttl);
+    free(a);
 }
 
 static void send_all(struct resolver *r)
