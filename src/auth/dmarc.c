@@ -145,30 +145,34 @@ static int discover(const struct walk *w, struct str organization)
     return suffix;
 }
 
-/* RFC 8020: NXDOMAIN for the name. A failing DNS says nothing. */
-static bool does_not_exist(struct dns *dns, struct str domain)
+/* RFC 8020: NXDOMAIN for the name is DNS_NO_NAME. */
+static enum dns_status existence_of(struct dns *dns, struct str domain)
 {
     struct dns_question *q = dns_start(dns, domain, DNS_A);
-    bool missing = dns_wait(q)->status == DNS_NO_NAME;
+    enum dns_status status = dns_wait(q)->status;
 
     dns_done(&q);
-    return missing;
+    return status;
 }
 
-static enum dmarc_policy published_policy(struct dns *dns, struct str author, struct dmarc_verdict *out)
+/* *FAILED: the DNS could not say which of two policies is the one. */
+static enum dmarc_policy published_policy(struct dns *dns, struct str author, struct dmarc_verdict *out, bool *failed)
 {
     const struct dmarc_record *r = &out->record;
+    enum dmarc_policy existing = r->has_sp ? r->sp : r->p;
 
     if (r->is_spoiled)
         return DMARC_POLICY_NONE;
     if (str_is(author, out->policy_domain))
         return r->p;
-    if (r->has_np && does_not_exist(dns, author)) {
+    enum dns_status status = r->has_np ? existence_of(dns, author) : DNS_OK;
+    if (status == DNS_NO_NAME) {
         out->is_subdomain_policy = true;
         return r->np;
     }
+    *failed = *failed || (status == DNS_FAILED && r->np != existing);
     out->is_subdomain_policy = r->has_sp;
-    return r->has_sp ? r->sp : r->p;
+    return existing;
 }
 
 /* Is DOMAIN aligned with the author? *FAILED: the DNS could not say. */
@@ -189,10 +193,9 @@ static bool is_aligned(struct dns *dns, struct str author, const char *author_or
     return str_eq_case(str_from(organization), str_from(author_organization));
 }
 
-static void align(struct dns *dns, const struct dmarc_identifiers *ids, struct dmarc_verdict *out)
+/* FAILED: the DNS has left something open that matters where nothing is aligned. */
+static void align(struct dns *dns, const struct dmarc_identifiers *ids, struct dmarc_verdict *out, bool failed)
 {
-    bool failed = false;
-
     out->spf_aligned = is_aligned(dns, ids->author, out->author_organization, ids->spf, out->record.strict_spf, &failed);
     for (size_t i = 0; i < ids->dkim_count && !out->dkim_aligned; i++) {
         out->dkim_aligned = is_aligned(dns, ids->author, out->author_organization, ids->dkim[i], out->record.strict_dkim, &failed);
@@ -223,8 +226,12 @@ void dmarc_check(struct dns *dns, const struct dmarc_identifiers *ids, struct dm
         out->result = DMARC_NONE;
         return;
     }
-    out->published = out->policy = published_policy(dns, ids->author, out);
+    bool failed = false;
+    out->published = out->policy = published_policy(dns, ids->author, out, &failed);
     if (out->record.is_test && out->policy > DMARC_POLICY_NONE)
         out->policy--;
-    align(dns, ids, out);
+    /* the organisation that relaxed alignment compares with may be another than what could be seen */
+    if (w.failed && out->policy != DMARC_POLICY_NONE && !(out->record.strict_spf && out->record.strict_dkim))
+        failed = true;
+    align(dns, ids, out, failed);
 }

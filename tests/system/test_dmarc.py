@@ -52,10 +52,21 @@ def check(zone, author, spf="", *dkim):
     ("no valid p, somebody to report to", {"example.com": "v=DMARC1; p=bob; rua=mailto:a@example.com"}, "example.com", "", [], "result=fail policy=none"),
     ("the DNS fails", {"!example.com": ""}, "example.com", "", [], "result=temperror"),
     ("the DNS fails above the author's own record", {"a.example.com": "v=DMARC1; p=reject", "!example.com": ""}, "a.example.com", "a.example.com", [], "result=pass"),
+    ("the DNS fails above it, and relaxed alignment hangs on that", {"a.example.com": "v=DMARC1; p=reject", "!example.com": ""}, "a.example.com", "other.test", [],
+     "result=temperror"),
+    ("the DNS fails above it, and strict alignment does not care", {"a.example.com": "v=DMARC1; p=reject; adkim=s; aspf=s", "!example.com": ""}, "a.example.com",
+     "other.test", [], "result=fail policy=reject"),
+    ("whether the name exists is not known, and np says otherwise", {"example.com": "v=DMARC1; p=reject; np=none", "?a.example.com": ""}, "a.example.com", "", [],
+     "result=temperror"),
+    ("whether the name exists is not known, and np says the same", {"example.com": "v=DMARC1; p=reject; np=reject", "?a.example.com": ""}, "a.example.com", "", [],
+     "result=fail policy=reject"),
 ])
 def test_tree_walk(why, zone, author, spf, dkim, expected):
     text = "there.example.com A 192.0.2.1\n" if "+there.example.com" in zone else ""
     for name, value in zone.items():
+        if name.startswith("?"):
+            text += "%s TIMEOUT\n" % name[1:]
+            continue
         if name.startswith("!"):
             text += "_dmarc.%s TIMEOUT\n" % name[1:]
         elif not name.startswith("+"):
