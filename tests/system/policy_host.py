@@ -78,8 +78,8 @@ def policy(*mx, mode="enforce", max_age=604800):
 class World:
     """Domains with a policy, an MX host each at port 25 of an address of its own, and a gateway that sees them through a zone file."""
 
-    def __init__(self, factory):
-        self.directory = signed_dns.open_directory(factory, "sts")
+    def __init__(self):
+        self.directory = signed_dns.open_directory("sts")
         self.authority = signed_dns.Authority(self.directory)
         self.https = PolicyHost(self.authority)
         self.hops, self.zone, self.ids = {}, [], {}

@@ -2,6 +2,7 @@
 
 And certificates: self-signed ones, an authority of our own and what it signs, and the TLSA records for them.
 """
+import atexit
 import hashlib
 import os
 import random
@@ -37,12 +38,12 @@ def free_address(port=25):
             return address
 
 
-def open_directory(factory, name):
-    """A temporary folder that the gateway's user may read too."""
-    path = factory.mktemp(name)
-    for folder in (path, path.parent, path.parent.parent):
-        folder.chmod(0o755)
-    return str(path)
+def open_directory(name):
+    """A temporary folder that the gateway's user may read too. None of pytest's: the one above those is closed to others whenever any run begins."""
+    path = tempfile.mkdtemp(prefix=name + "-", dir="/tmp")
+    atexit.register(shutil.rmtree, path, ignore_errors=True)
+    os.chmod(path, 0o755)
+    return path
 
 
 def openssl(*words, data=None):

@@ -69,8 +69,8 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    w = World(signed_dns.open_directory(tmp_path_factory, "dane"))
+def world():
+    w = World(signed_dns.open_directory("dane"))
     w.build()
     zones = {"signed.test": w.signed, "plain.test": w.plain, "_tcp.mx.badchild.signed.test": ["_25 TLSA " + tlsa(w.own[0])],
              "bogus.test": ["@ MX 10 mx", "mx A 127.0.0.1"]}

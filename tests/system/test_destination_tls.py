@@ -9,8 +9,8 @@ from scripted_hop import Hop
 
 
 @pytest.fixture(scope="module")
-def servers(tmp_path_factory):
-    d = signed_dns.open_directory(tmp_path_factory, "tls")
+def servers():
+    d = signed_dns.open_directory("tls")
     authority = signed_dns.Authority(d)
     hops = {"good": Hop(certificate=authority.issue("mail.hop.test")), "other": Hop(certificate=authority.issue("elsewhere.test")),
             "expired": Hop(certificate=authority.issue("mail.hop.test", stem="old", days=-1)),
@@ -50,8 +50,8 @@ def test_a_level_takes_what_it_should(servers, level):
 @pytest.mark.skipif(os.geteuid() != 0, reason="port 25 is for root")
 @pytest.mark.parametrize("name, good", [("mail.hop.test", False), ("acme.test", True), ("mx.acme.test", True), ("a.b.acme.test", False),
                                         ("*.acme.test", True)])
-def test_secure_is_for_the_domain_not_for_what_its_mx_says(tmp_path_factory, name, good):
-    authority = signed_dns.Authority(signed_dns.open_directory(tmp_path_factory, "secure"))
+def test_secure_is_for_the_domain_not_for_what_its_mx_says(name, good):
+    authority = signed_dns.Authority(signed_dns.open_directory("secure"))
     address = signed_dns.free_address()
     hop = Hop(address=(address, 25), certificate=authority.issue(name, stem="x"))
     zone = "acme.test. MX 10 mail.hop.test.\nmail.hop.test. A %s\n" % address

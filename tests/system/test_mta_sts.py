@@ -11,8 +11,8 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="port 25 is for root")
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    w = World(tmp_path_factory)
+def world():
+    w = World()
     w.add("good.test", policy("other.test", "MX.good.test"))
     w.add("wild.test", policy("*.wild.test"))
     w.add("unnamed.test", policy("mail.unnamed.test", "*.mx.unnamed.test"))
@@ -121,8 +121,8 @@ def test_it_can_be_switched_off(world):
         assert send(g, "unnamed.test", "delivered")["tls_policy"] == "may: DNSSEC does not vouch for the MX records of unnamed.test"
 
 
-def test_a_policy_is_fetched_once_and_outlives_its_host(tmp_path_factory):
-    w = World(tmp_path_factory)
+def test_a_policy_is_fetched_once_and_outlives_its_host():
+    w = World()
     w.add("keep.test", policy("mx.keep.test", max_age=10 * 86400))
     g = w.gateway()
     try:
@@ -151,8 +151,8 @@ def test_a_policy_is_fetched_once_and_outlives_its_host(tmp_path_factory):
         w.close()
 
 
-def test_a_policy_ends_when_its_time_is_over(tmp_path_factory):
-    w = World(tmp_path_factory)
+def test_a_policy_ends_when_its_time_is_over():
+    w = World()
     w.add("short.test", policy("somebody.test", max_age=86400))
     g = w.gateway()
     try:
@@ -169,9 +169,9 @@ def test_a_policy_ends_when_its_time_is_over(tmp_path_factory):
         w.close()
 
 
-def test_a_policy_in_use_is_kept_fresh(tmp_path_factory):
+def test_a_policy_in_use_is_kept_fresh():
     """§3.3: once a day, without waiting for mail."""
-    w = World(tmp_path_factory)
+    w = World()
     w.add("fresh.test", policy("mx.fresh.test"))
     with w.gateway() as g:
         send(g, "fresh.test", "delivered")
@@ -180,8 +180,8 @@ def test_a_policy_in_use_is_kept_fresh(tmp_path_factory):
     w.close()
 
 
-def test_a_file_that_is_damaged_is_begun_anew(tmp_path_factory):
-    w = World(tmp_path_factory)
+def test_a_file_that_is_damaged_is_begun_anew():
+    w = World()
     w.add("file.test", policy("mx.file.test"))
     g = w.gateway()
     try:

@@ -15,8 +15,8 @@ TABLE = ["table.test=verify", ".table.test=none", "named.test=secure:mx.named.te
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    w = World(tmp_path_factory)
+def world():
+    w = World()
     w.add("sts.test", policy("mx.sts.test"))
     w.add("trial.test", policy("mx.trial.test", mode="testing"))
     w.add("nothing.test", None, txt="hello")
@@ -82,12 +82,12 @@ def test_one_that_is_not_gets_none(world, gateway, domain, dsn, says):
 
 
 def test_other_mail_is_not_held_up_by_it(gateway):
-    send(gateway, "req@nothing.test", "bounced", " REQUIRETLS", count=2)
+    send(gateway, "other@nothing.test", "bounced", " REQUIRETLS")
     assert send(gateway, "ann@nothing.test", "delivered")["attempts"] == 1
 
 
-def test_a_host_that_the_operator_names_needs_no_other_word(tmp_path_factory):
-    authority = signed_dns.Authority(signed_dns.open_directory(tmp_path_factory, "route"))
+def test_a_host_that_the_operator_names_needs_no_other_word():
+    authority = signed_dns.Authority(signed_dns.open_directory("route"))
     hop = Hop(certificate=authority.issue("mail.acme.test"))
     hop.script["EHLO"] = OFFER
     with pt.Gateway(settings={"tls_roots": authority.cert, "submission_networks": ["127.0.0.0/8"]}, zone="mail.acme.test. A 127.0.0.1\n", sink=False,

@@ -15,8 +15,8 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="port 25 is for root")
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    w = World(tmp_path_factory)
+def world():
+    w = World()
     w.add("good.test", policy("mx.good.test"))
     w.add("self.test", policy("mx.self.test"), good=False)
     w.add("trial.test", policy("*.trial.test", mode="testing"), good=False)
@@ -130,8 +130,8 @@ def test_nothing_is_counted_where_it_is_off(world):
         g.close()
 
 
-def test_a_collector_that_fails_is_asked_again(tmp_path_factory):
-    w = World(tmp_path_factory)
+def test_a_collector_that_fails_is_asked_again():
+    w = World()
     w.add("later.test", policy("mx.later.test"))
     w.https.add("collect.test", reply("", "503 Busy"))
     w.zone += ["collect.test. A 127.0.0.1", '_smtp._tls.later.test. TXT "v=TLSRPTv1; rua=https://collect.test:%d/later.test"' % w.https.port]
