@@ -1,4 +1,4 @@
-/* dkim_sign.c: dkim_sign(): which fields, their hashes, the signature's own field. See dkim_sign.h. */
+/* dkim_sign.c: dkim_sign(): which fields, their hashes, the signature's own field. See dkim_sign.h; arc_sign.c signs with the same. */
 #include "auth/dkim_sign_parts.h"
 
 #include "auth/dkim_canonical.h"
@@ -10,13 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIELDS_MAX = 128, LINE_COLUMNS = 76, FIELD_BYTES_MAX = 16 * 1024, BASE64_MAX = SIGNATURE_BYTES_MAX * 4 / 3 + 8 };
+enum { LINE_COLUMNS = 76, BASE64_MAX = SIGNATURE_BYTES_MAX * 4 / 3 + 8 };
 
 /* §5.4.1: what readers see and answer to. OVER: named once more than it is there, so that a second one cannot be slipped in (§8.15); ALWAYS also
  * where it is not there at all, unless others add it rightly on the way: Date and Message-ID by a submission server, Sender and List-… by a list. */
 static const struct signed_name {
     const char *name;
-    enum { WHERE_THERE, OVER, ALWAYS } how;
+    enum { WHERE_THERE, OVER, ALWAYS, BY_ARC /* RFC 8617 §4.1.2; where there */ } how;
 } signed_names[] = {
     {"From", ALWAYS}, {"Reply-To", ALWAYS}, {"Subject", ALWAYS}, {"To", ALWAYS}, {"Cc", ALWAYS}, {"MIME-Version", ALWAYS}, {"Content-Type", ALWAYS},
     {"Content-Transfer-Encoding", ALWAYS}, {"Date", OVER}, {"Message-ID", OVER}, {"Sender", WHERE_THERE}, {"In-Reply-To", OVER}, {"References", OVER},
@@ -25,19 +25,9 @@ static const struct signed_name {
     {"List-Id", WHERE_THERE}, {"List-Help", WHERE_THERE}, {"List-Unsubscribe", WHERE_THERE}, {"List-Unsubscribe-Post", WHERE_THERE},
     {"List-Subscribe", WHERE_THERE}, {"List-Post", WHERE_THERE}, {"List-Owner", WHERE_THERE}, {"List-Archive", WHERE_THERE}, {"Feedback-ID", WHERE_THERE},
     {"TLS-Report-Domain", WHERE_THERE}, {"TLS-Report-Submitter", WHERE_THERE}, {"TLS-Required", WHERE_THERE},
+    {"DKIM-Signature", BY_ARC},
 };
 enum { SIGNED_NAMES = sizeof signed_names / sizeof *signed_names };
-
-/* What all signatures of one message share. */
-struct signing {
-    struct str fields[FIELDS_MAX]; /* raw, those that are signed, in the order of the message */
-    uint8_t names[FIELDS_MAX];     /* of each, its row above */
-    size_t count;
-    bool has_from;
-    struct str body;
-    bool unsignable;               /* too many of them, or line endings that change on the way */
-    unsigned char body_hash[HASH_BYTES];
-};
 
 static int row_of(struct str name)
 {
@@ -60,16 +50,16 @@ static bool has_bare_ending(struct str s)
     return false;
 }
 
-static void look(struct signing *g, struct str message)
+void signing_look(struct signing *g, struct str message)
 {
     struct header_walk walk = header_walk(message);
     struct header_field f;
 
     while (header_next(&walk, &f)) {
         int row = row_of(f.name);
-        if (row < 0)
+        if (row < 0 || (signed_names[row].how == BY_ARC && !g->is_arc))
             continue;
-        if (g->count == FIELDS_MAX) {
+        if (g->count == SIGNED_FIELDS_MAX) {
             g->unsignable = true;
             return;
         }
@@ -89,7 +79,7 @@ static void take_digest(void *arg, const char *at, size_t len)
     EVP_DigestUpdate(arg, at, len);
 }
 
-static bool hash_body(struct signing *g, EVP_MD_CTX *digest)
+bool signing_hash_body(struct signing *g, EVP_MD_CTX *digest)
 {
     if (EVP_DigestInit_ex2(digest, EVP_sha256(), NULL) != 1)
         return false;
@@ -138,14 +128,11 @@ static void put_names(struct buf *out, size_t *column, const struct signing *g)
     }
 }
 
-/* Everything up to the value of b=. */
-static void put_field(struct buf *out, const struct signing *g, const struct dkim_domain *d, const struct dkim_private *key, int64_t now_s)
+void signing_put_tags(struct buf *out, const struct signing *g)
 {
-    size_t column = 2;
+    size_t column = 10;
 
-    buf_addf(out, "DKIM-Signature: v=1; a=%s; c=relaxed/relaxed; d=%s;\r\n\ts=%s; t=%lld;\r\n\th=", key->is_ed25519 ? "ed25519-sha256" : "rsa-sha256", d->name,
-             key->selector, (long long)now_s);
-    column += 8;
+    buf_add_text(out, "\r\n\th=");
     put_names(out, &column, g);
     buf_add_text(out, ";\r\n\tbh=");
     column = 11;
@@ -154,7 +141,7 @@ static void put_field(struct buf *out, const struct signing *g, const struct dki
 }
 
 /* §5.4.2: the last field of a name first. */
-static void hash_fields(EVP_MD_CTX *digest, const struct signing *g)
+void signing_hash_fields(const struct signing *g, EVP_MD_CTX *digest)
 {
     for (int row = 0; row < SIGNED_NAMES; row++)
         for (size_t i = g->count; i-- > 0;)
@@ -182,37 +169,46 @@ static bool sign_ed25519(EVP_PKEY *pkey, const unsigned char *hash, unsigned cha
     return fine;
 }
 
-static bool sign_one(const struct signing *g, const struct dkim_domain *d, const struct dkim_private *key, int64_t now_s, EVP_MD_CTX *digest, struct buf *out)
+bool signing_finish(struct buf *field, const struct dkim_private *key, EVP_MD_CTX *digest)
 {
-    struct buf field = buf_make(FIELD_BYTES_MAX);
     unsigned char hash[EVP_MAX_MD_SIZE], signature[SIGNATURE_BYTES_MAX];
     size_t len = sizeof signature, column = 10;
 
-    put_field(&field, g, d, key, now_s);
+    dkim_canonical_field(buf_str(field), true, false, take_digest, digest); /* §3.7: its own field last, b= empty, without a line ending */
+    bool fine = !field->failed && EVP_DigestFinal_ex(digest, hash, NULL) == 1 && (key->is_ed25519 ? sign_ed25519 : sign_rsa)(key->pkey, hash, signature, &len);
+    ERR_clear_error();
+    if (!fine)
+        return false;
+    put_base64(field, &column, signature, len);
+    return buf_add_text(field, "\r\n");
+}
+
+const char *signing_algorithm(const struct dkim_private *key)
+{
+    return key->is_ed25519 ? "ed25519-sha256" : "rsa-sha256";
+}
+
+static bool sign_one(const struct signing *g, const struct dkim_domain *d, const struct dkim_private *key, int64_t now_s, EVP_MD_CTX *digest, struct buf *out)
+{
+    struct buf field = buf_make(SIGNING_FIELD_MAX);
+
+    buf_addf(&field, "DKIM-Signature: v=1; a=%s; c=relaxed/relaxed; d=%s;\r\n\ts=%s; t=%lld;", signing_algorithm(key), d->name, key->selector, (long long)now_s);
+    signing_put_tags(&field, g);
     bool fine = !field.failed && EVP_DigestInit_ex2(digest, EVP_sha256(), NULL) == 1;
     if (fine) {
-        hash_fields(digest, g);
-        dkim_canonical_field(buf_str(&field), true, false, take_digest, digest); /* §3.7: its own field last, b= empty, without a line ending */
-        fine = EVP_DigestFinal_ex(digest, hash, NULL) == 1 &&
-               (key->is_ed25519 ? sign_ed25519 : sign_rsa)(key->pkey, hash, signature, &len);
+        signing_hash_fields(g, digest);
+        fine = signing_finish(&field, key, digest) && buf_add_str(out, buf_str(&field));
     }
-    if (fine) {
-        put_base64(&field, &column, signature, len);
-        buf_add_text(&field, "\r\n");
-        fine = !field.failed && buf_add_str(out, buf_str(&field));
-    }
-    ERR_clear_error();
     buf_free(&field);
     return fine;
 }
 
-/* The keys for the author's domain, or for the nearest above it that has some. */
-static const struct dkim_domain *find_keys(const struct dkim_keys *keys, struct str author_domain)
+const struct dkim_domain *dkim_keys_nearest(const struct dkim_keys *keys, struct str domain)
 {
     const struct dkim_domain *found = NULL;
     char name[DKIM_NAME_MAX];
 
-    if (domain_to_ascii(author_domain, name, sizeof name))
+    if (domain_to_ascii(domain, name, sizeof name))
         for (struct str at = str_from(name); at.len && !found; str_cut(&at, '.'))
             found = dkim_keys_find(keys, at);
     return found;
@@ -222,7 +218,7 @@ static bool sign_all(const struct signing *g, const struct dkim_domain *d, int64
 {
     EVP_MD_CTX *digest = EVP_MD_CTX_new();
     struct signing with_body = *g;
-    bool fine = digest && hash_body(&with_body, digest);
+    bool fine = digest && signing_hash_body(&with_body, digest);
 
     for (size_t i = 0; fine && i < d->count; i++)
         fine = sign_one(&with_body, d, &d->keys[i], now_s, digest, out);
@@ -233,12 +229,12 @@ static bool sign_all(const struct signing *g, const struct dkim_domain *d, int64
 bool dkim_sign(struct dkim_signer *s, struct str author_domain, struct str message, int64_t now_s, struct buf *out)
 {
     struct dkim_keys *keys = dkim_signer_take(s);
-    const struct dkim_domain *d = find_keys(keys, author_domain);
+    const struct dkim_domain *d = dkim_keys_nearest(keys, author_domain);
     struct signing g = {.count = 0};
     bool fine = true;
 
     if (d) {
-        look(&g, message);
+        signing_look(&g, message);
         fine = g.unsignable || !g.has_from || sign_all(&g, d, now_s, out);
     }
     dkim_keys_unref(keys);

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "gate/authentication_parts.h"
 #include "gate/lookup.h"
+#include "gate/lookup_client.h"
 #include "gate/session.h"
 #include "scan/record_signature.h"
 
@@ -11,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { AUTHORS_MAX = 5 /* domains in From; RFC 9989 §4 knows one */, RESULTS_MAX = 8 * 1024, B_OCTETS = 6 /* of b=, eight characters */ };
+enum { AUTHORS_MAX = 5 /* domains in From; RFC 9989 §4 knows one */ };
 
 /* 0 when out of memory, or nothing is signed: COUNT tells. */
 static bool take_signatures(struct authentication *a, const struct scan_report *report)
@@ -52,7 +53,7 @@ static void verify_dkim(struct session *s, struct authentication *a, int64_t now
         dns_done(&early[i]);
 }
 
-static bool is_partial(const struct signature *s)
+bool authentication_is_partial(const struct signature *s)
 {
     return s->has_length && s->length < s->body_length;
 }
@@ -60,7 +61,7 @@ static bool is_partial(const struct signature *s)
 /* Whoever has a partial one may put anything behind it that its reader then sees (RFC 6376 §8.2). */
 bool authentication_counts(const struct authentication *a, size_t i)
 {
-    return a->verdicts[i].result == DKIM_PASS && (a->trusts_partial || !is_partial(a->dkim[i]));
+    return a->verdicts[i].result == DKIM_PASS && (a->trusts_partial || !authentication_is_partial(a->dkim[i]));
 }
 
 static bool dkim_is_uncertain(const struct authentication *a)
@@ -176,7 +177,9 @@ bool authentication_run(struct session *s, const struct scan_report *report)
         a->has_author = true;
         return true;
     }
+    a->was_verified = true;
     a->trusts_partial = setting_flag(settings_system(s->tx->runtime->settings), SETTING_trust_partial_signatures);
+    client_lookup_settle(s);
     verify_dkim(s, a, now_s);
     arc_verify(s->gate->parts.dns, s->gate->keys, a->signatures, a->count, now_s, &a->arc);
     say_dkim(a);
@@ -204,99 +207,6 @@ const char *authentication_dmarc(const struct session *s)
 {
     const struct author_facts *author = authentication_author(s);
     return author ? dmarc_result_name(author->result) : "";
-}
-
-/* What cannot end or bend a field, a comment or a token. */
-static void add_safe(struct buf *out, struct str text, bool in_comment)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.at[i];
-        bool safe = c > 32 && c < 127 && !strchr("()\\\";=", c);
-        buf_add_char(out, safe || (in_comment && c == ' ') ? (char)c : '?');
-    }
-}
-
-static void add_comment(struct buf *out, const char *text)
-{
-    if (!*text)
-        return;
-    buf_add_text(out, " (");
-    add_safe(out, str_sub(str_from(text), 0, 120), true);
-    buf_add_char(out, ')');
-}
-
-static void add_b(struct buf *out, const struct signature *s)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-    if (s->bytes_len < B_OCTETS)
-        return;
-    buf_add_text(out, " header.b=\"");
-    for (size_t i = 0; i < B_OCTETS; i += 3) {
-        uint32_t bits = (uint32_t)s->bytes[i] << 16 | (uint32_t)s->bytes[i + 1] << 8 | s->bytes[i + 2];
-        for (int shift = 18; shift >= 0; shift -= 6)
-            buf_add_char(out, digits[bits >> shift & 63]);
-    }
-    buf_add_char(out, '"');
-}
-
-static void add_spf(const struct session *s, struct buf *out)
-{
-    struct str domain;
-    const struct spf_verdict *spf = lookup_known_spf(s, &domain);
-
-    if (!spf)
-        return;
-    buf_addf(out, ";\r\n\tspf=%s %s=", spf_result_name(spf->result), address_is_null(&s->tx->mail.sender) ? "smtp.helo" : "smtp.mailfrom");
-    add_safe(out, domain, false);
-}
-
-static void add_dkim(const struct authentication *a, struct buf *out)
-{
-    if (a->dkim_count == 0)
-        buf_add_text(out, ";\r\n\tdkim=none");
-    for (size_t i = 0; i < a->dkim_count; i++) {
-        const struct signature *s = a->dkim[i];
-        buf_addf(out, ";\r\n\tdkim=%s", dkim_result_name(a->verdicts[i].result));
-        add_comment(out, is_partial(s) && a->verdicts[i].result == DKIM_PASS ? "only a part of the body is signed" : a->verdicts[i].problem);
-        buf_add_text(out, " header.d=");
-        add_safe(out, str_from(s->domain), false);
-        buf_add_text(out, " header.s=");
-        add_safe(out, str_from(s->selector), false);
-        buf_addf(out, " header.a=%s", signature_algorithm_name(s->algorithm));
-        add_b(out, s);
-    }
-}
-
-static void add_dmarc(const struct authentication *a, struct buf *out)
-{
-    if (!a->has_author)
-        return;
-    buf_addf(out, ";\r\n\tdmarc=%s", dmarc_result_name(a->facts.result));
-    if (a->facts.result != DMARC_NONE && a->facts.result != DMARC_TEMPERROR)
-        buf_addf(out, " (p=%s)", dmarc_policy_name(a->facts.policy));
-    buf_add_text(out, " header.from=");
-    add_safe(out, str_from(a->author), false);
-}
-
-void authentication_results(const struct session *s, struct buf *out)
-{
-    const struct authentication *a = s->tx->authentication;
-
-    if (!a)
-        return;
-    buf_addf(out, "Authentication-Results: %s", gate_authserv_id(s));
-    add_spf(s, out);
-    add_dkim(a, out);
-    add_dmarc(a, out);
-    if (a->arc.chain != CHAIN_NONE) {
-        buf_addf(out, ";\r\n\tarc=%s", chain_value_name(a->arc.chain));
-        add_comment(out, a->arc.problem);
-        buf_addf(out, " smtp.remote-ip=");
-        char ip[IP_TEXT_MAX];
-        buf_addf(out, "\"%s\"", ip_format(&s->client.peer.ip, ip));
-    }
-    buf_add_text(out, "\r\n");
 }
 
 void authentication_free(struct authentication **a)

@@ -17,6 +17,9 @@ bool authentication_run(struct session *s, const struct scan_report *report) __a
 const struct author_facts *authentication_author(const struct session *s);
 /* The Authentication-Results field (RFC 8601) for the message; nothing where nothing was made out. */
 void authentication_results(const struct session *s, struct buf *out);
+/* An ARC set with the same results where a recipient's domain wants one and there is a key for it (arc_seal, arc_domain); else nothing. The message must
+ * not change any more. False: out of memory, or a key failed. */
+bool authentication_seal(const struct session *s, struct buf *out) __attribute__((warn_unused_result));
 /* For the log: "pass example.org", "fail example.org", … of DKIM; and of DMARC. "" where nothing was made out. */
 struct str authentication_dkim(const struct session *s);
 const char *authentication_dmarc(const struct session *s);

@@ -18,9 +18,16 @@ struct authentication {
     struct author_facts facts;
     struct dmarc_verdict verdict;              /* behind `facts`, where has_author */
     bool has_author, trusts_partial;
+    bool was_verified;                         /* false: too many wait for the DNS, and no signature was looked at */
 };
 
+struct session;
+
+/* "mx.example;…": the results without the field's name, folded, without CR LF at the end. arc=none is said only in an ARC set. */
+void authentication_results_value(const struct session *s, bool in_arc_set, struct buf *out);
 /* Does the I-th DKIM signature stand for its domain? It verifies, and signs the whole body or may leave a part out. */
 bool authentication_counts(const struct authentication *a, size_t i);
+/* Does it leave a part of the body unsigned (l=)? */
+bool authentication_is_partial(const struct signature *s);
 
 #endif

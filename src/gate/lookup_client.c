@@ -91,6 +91,17 @@ const struct iprev_verdict *client_lookup_iprev(struct session *s)
     return &c->iprev;
 }
 
+void client_lookup_settle(struct session *s)
+{
+    if (s->asked && s->asked->ptr)
+        client_lookup_iprev(s);
+}
+
+const struct iprev_verdict *client_lookup_known_iprev(const struct session *s)
+{
+    return s->asked && s->asked->iprev.result != IPREV_NOT_ASKED ? &s->asked->iprev : NULL;
+}
+
 void client_lookup_facts(struct session *s, const struct policy *p, unsigned skips, struct sender_facts *out)
 {
     if (!s->client.peer.ip.family)

@@ -16,6 +16,10 @@ void client_lookup_begin(struct session *s);
 void client_lookup_facts(struct session *s, const struct policy *p, unsigned skips, struct sender_facts *out);
 /* The PTR of the client, asked for now where it was not before. Waits as above. NULL out of memory. */
 const struct iprev_verdict *client_lookup_iprev(struct session *s);
+/* Waits for the PTR where it is being asked for already. */
+void client_lookup_settle(struct session *s);
+/* NULL: not asked, or not waited for. */
+const struct iprev_verdict *client_lookup_known_iprev(const struct session *s);
 void client_lookup_free(struct client_lookup **c);
 
 #endif

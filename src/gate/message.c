@@ -239,6 +239,7 @@ static bool drop_forged_results(struct session *s, const struct scan_report *rep
 
     if (!body)
         return false;
+    tx->lost_fields = blob_size(body) != blob_size(tx->body);
     blob_unref(tx->body);
     tx->body = body;
     return true;

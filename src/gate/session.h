@@ -63,6 +63,7 @@ struct transaction {
     uint64_t chunk_left;           /* BDAT: octets still to come */
     bool chunk_last, chunked;      /* BDAT was used */
     bool too_large, broken, busy;  /* broken: memory or disk failed; the rest is read and dropped */
+    bool lost_fields;              /* forged results were taken out */
     bool no_room;                  /* broken, since the disk is full */
     struct cut_through *cut;
     struct lookup *lookup;         /* NULL: nothing is asked */

@@ -78,11 +78,12 @@ struct blob *trace_header(const struct session *s, const struct findings *tags, 
     struct buf text = buf_make(HEADER_BYTES_MAX);
     struct blob *header = NULL;
 
+    bool sealed = authentication_seal(s, &text);
     authentication_results(s, &text);
     lookup_received_spf(s, &text); /* above our Received (RFC 7208 §9.1) */
     add_received(&text, s);
     add_evidence(&text, tags);
-    if (add_signatures(&text, s, report) && !text.failed)
+    if (sealed && add_signatures(&text, s, report) && !text.failed)
         header = blob_from(buf_str(&text));
     buf_free(&text);
     return header;
