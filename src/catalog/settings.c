@@ -41,7 +41,6 @@ struct domain_node {
 
 struct tenant_node {
     struct list list;
-    const struct tenant *parent;
     struct tenant tenant;
 };
 
@@ -118,7 +117,7 @@ struct tenant *settings_add_tenant(struct settings *s, int64_t id, const struct 
         return NULL;
     t->tenant.id = id;
     t->tenant.policy.level = LEVEL_T;
-    t->parent = parent;
+    t->tenant.parent = parent;
     list_add_tail(&s->tenants, &t->list);
     return &t->tenant;
 }
@@ -261,7 +260,7 @@ static bool finish_tenants(struct settings *s, struct buf *error)
 {
     for (struct list *l = s->tenants.next; l != &s->tenants; l = l->next) {
         struct tenant_node *t = container_of(l, struct tenant_node, list);
-        if (!policy_finish(&t->tenant.policy, t->parent ? &t->parent->policy : &s->system, error))
+        if (!policy_finish(&t->tenant.policy, t->tenant.parent ? &t->tenant.parent->policy : &s->system, error))
             return false;
     }
     return true;

@@ -79,6 +79,7 @@ struct policy {
 /* A customer, or a reseller with tenants of its own. */
 struct tenant {
     int64_t id;
+    const struct tenant *parent; /* NULL: directly below the operator */
     struct policy policy;
 };
 

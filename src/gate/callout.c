@@ -6,11 +6,6 @@
 #include "gate/cut_through.h"
 #include "gate/session.h"
 
-static const struct policy *policy_of(const struct session *s, const struct recipient *r)
-{
-    return r->domain ? &r->domain->policy : settings_system(s->tx->runtime->settings);
-}
-
 /* As many workers may wait for servers elsewhere as cut_through.h says; beyond them only what is remembered counts. */
 static void ask(struct session *s, const struct address *who, enum callout_kind kind, struct callout_answer *out)
 {
@@ -68,7 +63,7 @@ static bool is_forwarded(const struct address *sender)
 struct finding callout_sender(struct session *s, const struct recipient *r)
 {
     const struct address *sender = &s->tx->mail.sender;
-    const struct policy *p = policy_of(s, r);
+    const struct policy *p = r->policy;
     struct callout_answer a;
 
     if (!setting_flag(p, SETTING_sender_callout) || address_is_null(sender) || !address_domain(sender).len || is_forwarded(sender) ||

@@ -34,11 +34,6 @@ static enum session_next refuse_arguments(struct session *s, enum args_result re
     }
 }
 
-static const struct policy *policy_of(const struct session *s, const struct recipient *r)
-{
-    return r->domain ? &r->domain->policy : settings_system(s->tx->runtime->settings);
-}
-
 static bool counts_as_invalid(enum reason r)
 {
     return r == REASON_DESTINATION_UNKNOWN || r == REASON_DESTINATION_REFUSED || r == REASON_RELAY_DENIED ||
@@ -79,7 +74,7 @@ static enum session_next refuse(struct session *s, const struct recipient *r, co
 /* What this recipient needs of the transaction as such. */
 static struct finding check_transaction(struct session *s, const struct recipient *r)
 {
-    const struct policy *p = policy_of(s, r);
+    const struct policy *p = r->policy;
     const struct transaction *tx = s->tx;
 
     if (!s->client.tls && setting_flag(p, SETTING_require_tls))
@@ -89,8 +84,8 @@ static struct finding check_transaction(struct session *s, const struct recipien
 
 static uint64_t fingerprint(const struct recipient *r)
 {
-    return (r->domain ? r->domain->policy.data_fingerprint : 0) ^ (r->allowed ? 0x9e3779b97f4a7c15U : 0) ^ (r->role ? 0xc2b2ae3d27d4eb4fU : 0) ^
-           (r->skips_content ? 0x165667b19e3779f9U : 0) ^ (r->own_authors ? hash_str_case(address_domain(&r->args.recipient)) : 0);
+    return (r->domain ? r->policy->data_fingerprint : 0) ^ (r->allowed ? 0x9e3779b97f4a7c15U : 0) ^ (r->role ? 0xc2b2ae3d27d4eb4fU : 0) ^
+           (r->skips_content ? 0x165667b19e3779f9U : 0) ^ r->own_authors;
 }
 
 /*
@@ -106,7 +101,7 @@ static struct finding check_same_settings(const struct session *s, const struct 
 
 static struct finding check_bounce_rate(struct session *s, const struct recipient *r)
 {
-    int64_t most = setting_number(policy_of(s, r), SETTING_max_bounces_per_hour);
+    int64_t most = setting_number(r->policy, SETTING_max_bounces_per_hour);
 
     if (!most || !r->domain || !address_is_null(&s->tx->mail.sender))
         return finding_none();
@@ -117,8 +112,8 @@ static struct finding check_bounce_rate(struct session *s, const struct recipien
 /* Everything about this recipient in the order of the specification; the first finding that decides wins. */
 static struct verdict judge(struct session *s, struct recipient *r, struct findings *found)
 {
-    const struct policy *p = policy_of(s, r);
-    struct envelope_facts e = {.sender = &s->tx->mail.sender, .recipient = &r->args.recipient, .domain = r->domain,
+    const struct policy *p = r->policy;
+    struct envelope_facts e = {.sender = &s->tx->mail.sender, .recipient = &r->args.recipient, .domain = r->domain, .scope = &r->scope,
                                .recipients_before = s->tx->count, .smtputf8 = s->tx->mail.smtputf8, .is_our_postmaster = r->ours, .is_return = r->is_return,
                                .lacks_tag = r->lacks_tag};
 
@@ -127,7 +122,7 @@ static struct verdict judge(struct session *s, struct recipient *r, struct findi
     if (v.action >= ACTION_REFUSE)
         return v;
     struct sender_facts sender;
-    lookup_sender(s, p, lists_ip_skips(s->tx->runtime->lists, &s->client.peer.ip, address_domain(e.recipient)), &sender);
+    lookup_sender(s, p, lists_ip_skips(s->tx->runtime->lists, &s->client.peer.ip, &r->scope), &sender);
     stage_sender(&s->client, &e, &sender, p, found);
     v = verdict_decide(found, p, r->allowed, r->role);
     if (v.action >= ACTION_REFUSE)
@@ -175,7 +170,7 @@ static bool add_recipient(struct transaction *tx, struct recipient *take)
 
 static enum session_next take_recipient(struct session *s, struct recipient *r, const struct findings *found)
 {
-    uint64_t limit = (uint64_t)setting_number(policy_of(s, r), SETTING_max_message_size);
+    uint64_t limit = (uint64_t)setting_number(r->policy, SETTING_max_message_size);
 
     if (found->count) {
         r->findings = malloc(sizeof *r->findings);
@@ -253,19 +248,30 @@ static bool read_back(const struct session *s, struct recipient *r)
 }
 
 /* Most entries count only for who proves to be the sender: SPF is asked for then, before anything is held against the message. */
-static bool sender_is_allowed(struct session *s, struct str domain)
+static bool sender_is_allowed(struct session *s, const struct list_scope *scope)
 {
     const struct lists *lists = s->tx->runtime->lists;
     const struct address *sender = &s->tx->mail.sender;
     struct str of;
 
-    if (lists_sender_allowed(lists, sender, domain, false, NULL))
+    if (lists_sender_allowed(lists, sender, scope, false, NULL))
         return true;
-    if (!lists_sender_allowed(lists, sender, domain, true, NULL) || !lookup_may_wait(s))
+    if (!lists_sender_allowed(lists, sender, scope, true, NULL) || !lookup_may_wait(s))
         return false;
     const struct spf_verdict *spf = lookup_spf(s, &of);
     lookup_end_wait(s);
     return spf && spf->result == SPF_PASS;
+}
+
+/* Whose settings and lists count for it. */
+static void place(const struct session *s, struct recipient *r)
+{
+    const struct settings *settings = s->tx->runtime->settings;
+    const struct address *a = &r->args.recipient;
+
+    r->policy = r->domain ? settings_mailbox(settings, r->domain, address_local(a)) : settings_system(settings);
+    r->scope = (struct list_scope){.domain = r->domain ? r->domain->name : address_domain(a), .local_part = address_local(a),
+                                   .tenant = r->domain ? r->domain->tenant : NULL};
 }
 
 enum session_next cmd_rcpt(struct session *s, struct str args)
@@ -299,11 +305,11 @@ enum session_next cmd_rcpt(struct session *s, struct str args)
         free(r);
         return next;
     }
-    struct str domain = address_domain(&r->args.recipient);
+    place(s, r);
     r->role = r->ours || address_is_role(&r->args.recipient);
-    r->allowed = sender_is_allowed(s, domain) || lists_recipient_allowed(s->tx->runtime->lists, &r->args.recipient, NULL);
-    r->own_authors = lists_has_own_authors(s->tx->runtime->lists, domain);
-    r->skips_content = lists_ip_skips(s->tx->runtime->lists, &s->client.peer.ip, domain) & SKIP_CONTENT;
+    r->allowed = sender_is_allowed(s, &r->scope) || lists_recipient_allowed(s->tx->runtime->lists, &r->args.recipient, &r->scope, NULL);
+    r->own_authors = lists_own_authors(s->tx->runtime->lists, &r->scope);
+    r->skips_content = lists_ip_skips(s->tx->runtime->lists, &s->client.peer.ip, &r->scope) & SKIP_CONTENT;
     struct verdict v = judge(s, r, &found);
     if (v.action >= ACTION_REFUSE) {
         enum session_next next = refuse(s, r, v.by, &found);

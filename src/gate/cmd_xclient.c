@@ -80,7 +80,7 @@ enum session_next cmd_xclient(struct session *s, struct str args)
     s->client.peer = c.peer;
     s->client.is_trusted_sender = s->service != SERVICE_MX &&
                                   networks_have(setting_networks(session_policy(s), SETTING_submission_networks), &c.peer.ip);
-    s->ip_skips = lists_ip_skips(s->runtime->lists, &c.peer.ip, str_n(NULL, 0));
+    s->ip_skips = lists_ip_skips(s->runtime->lists, &c.peer.ip, &(struct list_scope){0});
     if (c.has_helo) {
         char *helo = str_dup(str_from(c.helo));
         if (!helo)

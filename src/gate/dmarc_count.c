@@ -16,12 +16,6 @@ static const struct finding *dmarc_finding(const struct findings *found)
     return NULL;
 }
 
-static const struct policy *policy_of(const struct session *s)
-{
-    const struct recipient *r = s->tx->recipients[0]; /* what decides at DATA is the same for all */
-    return r->domain ? &r->domain->policy : settings_system(s->tx->runtime->settings);
-}
-
 /* What DMARC alone has done to the message, whatever else did. */
 static const char *disposition_of(const struct session *s, const struct dmarc_verdict *v, const struct finding *f)
 {
@@ -33,7 +27,7 @@ static const char *disposition_of(const struct session *s, const struct dmarc_ve
     if (!f)
         return "none";
     findings_add(&one, f);
-    enum action a = verdict_decide(&one, policy_of(s), r->allowed, r->role).action;
+    enum action a = verdict_decide(&one, s->tx->recipients[0]->policy, r->allowed, r->role).action;
     return a >= ACTION_REFUSE ? "reject" : a == ACTION_QUARANTINE || a == ACTION_TAG ? "quarantine" : "none";
 }
 
@@ -41,7 +35,7 @@ static const char *disposition_of(const struct session *s, const struct dmarc_ve
 static const char *override_of(const struct session *s, const struct authentication *a, const struct finding *f, const char *disposition)
 {
     const struct dmarc_verdict *v = &a->verdict;
-    const struct policy *p = policy_of(s);
+    const struct policy *p = s->tx->recipients[0]->policy;
 
     if (v->result == DMARC_PASS || str_is(str_from(disposition), dmarc_policy_name(v->published)))
         return "";

@@ -15,11 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct policy *policy_of(const struct transaction *tx, const struct recipient *r)
-{
-    return r->domain ? &r->domain->policy : settings_system(tx->runtime->settings);
-}
-
 static const struct findings *all_of(const struct recipient *r, const struct findings *message, struct findings *merged)
 {
     if (!r->findings)
@@ -130,11 +125,11 @@ static const struct finding *judge(struct session *s, struct message_facts *fact
 
     for (size_t i = 0; i < tx->count; i++) {
         const struct recipient *r = tx->recipients[i];
-        const struct policy *p = policy_of(tx, r);
+        const struct policy *p = r->policy;
         if (p == judged)
             continue;
         judged = p;
-        facts->domain = address_domain(&r->args.recipient);
+        facts->scope = &r->scope;
         facts->skips_content = r->skips_content; /* the same for all, as is all that decides */
         stage_message(facts, p, found);
         struct verdict v = verdict_decide(found, p, r->allowed || author_is_allowed(facts), r->role);

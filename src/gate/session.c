@@ -214,7 +214,7 @@ static enum session_next begin(struct session *s)
 
     s->client.is_trusted_sender =
         s->service != SERVICE_MX && networks_have(setting_networks(p, SETTING_submission_networks), &s->client.peer.ip);
-    s->ip_skips = lists_ip_skips(s->runtime->lists, &s->client.peer.ip, str_n(NULL, 0));
+    s->ip_skips = lists_ip_skips(s->runtime->lists, &s->client.peer.ip, &(struct list_scope){0});
     if (!session_admit(s))
         return SESSION_CLOSE;
     client_lookup_begin(s);

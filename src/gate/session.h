@@ -33,13 +33,15 @@ enum session_state {
 struct recipient {
     struct rcpt_args args;
     const struct domain *domain; /* in the transaction's runtime; NULL: not ours */
+    const struct policy *policy; /* the same: the mailbox's, its domain's, or the operator's where it is not ours */
+    struct list_scope scope;     /* whose lists count; borrows from args */
     bool allowed;                /* sender allow list */
     bool skips_content;          /* by the client's network */
     bool role;                   /* postmaster@, abuse@ */
     bool ours;                   /* the postmaster of this gateway itself */
     bool is_return;              /* SRS: it goes back to whom we forwarded for, wherever that is */
     bool lacks_tag;              /* BATV: a bounce to an address that we have not given out */
-    bool own_authors;            /* its domain has lists of authors of its own */
+    uint64_t own_authors;        /* lists_own_authors() */
     struct findings *findings;   /* owned; what was found before the message, may be NULL */
     char *standing;              /* owned; why it was not greylisted, NULL: it was not asked */
 };

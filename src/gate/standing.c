@@ -11,17 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct policy *policy_of(const struct session *s, const struct recipient *r)
-{
-    return r->domain ? &r->domain->policy : settings_system(s->tx->runtime->settings);
-}
-
 /* The allow list, role addresses, our own users and networks that are spared leave no trace. */
 static bool concerns(const struct session *s, const struct recipient *r)
 {
     return s->service == SERVICE_MX && s->client.peer.ip.family && r->domain && !r->allowed && !r->role &&
-           setting_flag(policy_of(s, r), SETTING_greylist) &&
-           !(lists_ip_skips(s->tx->runtime->lists, &s->client.peer.ip, r->domain->name) & SKIP_GREYLISTING);
+           setting_flag(r->policy, SETTING_greylist) &&
+           !(lists_ip_skips(s->tx->runtime->lists, &s->client.peer.ip, &r->scope) & SKIP_GREYLISTING);
 }
 
 __attribute__((format(printf, 2, 3))) static bool note(struct recipient *r, const char *format, ...)
@@ -112,7 +107,7 @@ struct finding standing_check(struct session *s, struct recipient *r, const stru
     }
     struct greylist_answer a = ask(s, r, facts, now_ms);
     const struct greylist_facts g = {.now_ms = now_ms, .wait_ms = a.wait_ms, .is_first = a.outcome == GREYLIST_FIRST};
-    return check_greylist(&g, policy_of(s, r));
+    return check_greylist(&g, r->policy);
 }
 
 void standing_learn(struct session *s)

@@ -18,7 +18,7 @@ struct finding check_authors(const struct message_facts *m, const struct policy 
 
     (void)p;
     while (m->lists && next_author(&rest, &r))
-        if (lists_author_blocked(m->lists, r.mailbox.address, m->domain, evidence))
+        if (lists_author_blocked(m->lists, r.mailbox.address, m->scope, evidence))
             return finding_make(REASON_BLOCKED_SENDER, "%s", evidence);
     return finding_none();
 }
@@ -31,19 +31,18 @@ bool author_is_allowed(const struct message_facts *m)
 
     if (!m->lists || !next_author(&rest, &r) || next_author(&rest, &other))
         return false;
-    return lists_author_allowed(m->lists, r.mailbox.address, m->domain, authenticated, NULL);
+    return lists_author_allowed(m->lists, r.mailbox.address, m->scope, authenticated, NULL);
 }
 
 struct finding check_lists(const struct client_facts *client, const struct envelope_facts *e, const struct lists *lists)
 {
-    struct str domain = address_domain(e->recipient);
     char evidence[EVIDENCE_MAX];
 
-    if (lists_recipient_blocked(lists, e->recipient, evidence))
+    if (lists_recipient_blocked(lists, e->recipient, e->scope, evidence))
         return finding_make(REASON_BLOCKED_RECIPIENT, "%s", evidence);
-    if (lists_ip_blocked(lists, &client->peer.ip, domain, evidence))
+    if (lists_ip_blocked(lists, &client->peer.ip, e->scope, evidence))
         return finding_make(REASON_BLOCKED_IP, "%s", evidence);
-    if (lists_sender_blocked(lists, e->sender, domain, evidence))
+    if (lists_sender_blocked(lists, e->sender, e->scope, evidence))
         return finding_make(REASON_BLOCKED_SENDER, "%s", evidence);
     return finding_none();
 }

@@ -30,6 +30,7 @@ struct envelope_facts {
     const struct address *sender;
     const struct address *recipient;
     const struct domain *domain;       /* recipient's, NULL: not ours */
+    const struct list_scope *scope;    /* the recipient's */
     bool is_our_postmaster;            /* of this gateway itself: taken wherever that person's mailbox is */
     bool is_return;                    /* SRS: an address that we wrote, read back: taken wherever it leads */
     bool lacks_tag;                    /* BATV: a bounce to an address of ours that has no valid tag, where one is demanded */
@@ -68,7 +69,7 @@ struct message_facts {
     const struct client_facts *client; /* NULL: a message by itself, as for `postern inspect` */
     const struct author_facts *author; /* NULL: not made out */
     const struct lists *lists;         /* NULL: none */
-    struct str domain;                 /* the recipient's */
+    const struct list_scope *scope;    /* the recipient's; NULL where lists is */
     bool skips_content;                /* the client's network is on a list that lets it: size and loops are checked all the same */
     uint64_t size;
     bool smtputf8;

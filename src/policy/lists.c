@@ -1,76 +1,73 @@
-/* lists.c: the list files; see lists.h. Kept as arrays in file order: the first entry that matches is the evidence. */
+/* lists.c: the index of allow and block lists; see lists.h. Entries are found by their pattern: an address has few that could name it. */
 #include "policy/lists.h"
 
+#include "base/hash.h"
+#include "base/list.h"
 #include "policy/finding.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { PATTERN_MAX = 320, MOST_ENTRIES = 200000 };
+enum { MOST_ENTRIES = 2000000, MOST_LABELS = 130 };
 
-struct pattern {
-    char text[PATTERN_MAX + 1]; /* lower case */
-    char domain[256];           /* "": for all */
-    bool authenticated_only;
-    bool envelope, author;      /* match= */
-    size_t line;
-};
-
-struct net_entry {
+struct entry {
+    struct hash_node node;
+    struct entry *next;          /* of all, for freeing */
+    unsigned level, skips;
+    int64_t tenant;
+    bool authenticated_only, envelope, author;
     struct network network;
-    char domain[256];
-    unsigned skips;
-    size_t line;
-};
-
-struct pattern_list {
-    const char *file;
-    struct pattern *at;
-    size_t count, room;
-};
-
-struct net_list {
-    const char *file;
-    struct net_entry *at;
-    size_t count, room;
+    struct str pattern, domain, local_part, where; /* in text */
+    char text[];
 };
 
 struct lists {
-    struct pattern_list sender_allow, sender_block, recipient_allow, recipient_block;
-    struct net_list ip_allow, ip_block;
+    struct hash_table table[LIST_KINDS];
+    uint64_t prefixes[LIST_KINDS][2][3]; /* lengths of the networks that there are: of IPv4, of IPv6 */
+    struct entry *all;
+    size_t count;
+    size_t own_authors;          /* entries about authors that are not for everybody */
 };
 
-static bool grow(void **at, size_t *room, size_t count, size_t size)
+static const char *const kinds[LIST_KINDS] = {"sender-allow", "sender-block", "recipient-allow", "recipient-block", "ip-allow", "ip-block"};
+
+const char *list_kind_name(enum list_kind kind)
 {
-    if (count < *room)
-        return true;
-    size_t more = *room ? *room * 2 : 16;
-    void *bigger = count < MOST_ENTRIES ? realloc(*at, more * size) : NULL;
-    if (!bigger)
-        return false;
-    *at = bigger;
-    *room = more;
-    return true;
+    return kinds[kind];
 }
 
-static bool take_option(struct pattern *p, struct str word)
+int list_kind_find(struct str name)
 {
-    struct str value = word, key = str_cut(&value, '=');
+    for (int i = 0; i < LIST_KINDS; i++)
+        if (str_is(name, kinds[i]))
+            return i;
+    return -1;
+}
 
-    if (str_is(word, "unauthenticated")) {
-        p->authenticated_only = false;
-        return true;
+static bool is_of_networks(enum list_kind kind)
+{
+    return kind == LIST_IP_ALLOW || kind == LIST_IP_BLOCK;
+}
+
+bool list_skips_parse(struct str text, unsigned *out)
+{
+    static const struct { const char *name; unsigned skip; } skips[] = {
+        {"connections", SKIP_CONNECTIONS}, {"greylisting", SKIP_GREYLISTING}, {"greeting", SKIP_GREETING}, {"dns", SKIP_DNS},
+        {"ptr", SKIP_PTR}, {"dnsbl", SKIP_DNSBL}, {"rate", SKIP_RATE}, {"content", SKIP_CONTENT}};
+
+    *out = 0;
+    while (text.len) {
+        struct str one = str_cut(&text, ',');
+        unsigned hit = 0;
+        for (size_t i = 0; i < sizeof skips / sizeof *skips; i++)
+            if (str_is(one, skips[i].name))
+                hit = skips[i].skip;
+        if (!hit)
+            return false;
+        *out |= hit;
     }
-    if (str_is(key, "domain"))
-        return domain_to_ascii(value, p->domain, sizeof p->domain);
-    if (str_is(key, "match")) {
-        p->envelope = !str_is(value, "from");
-        p->author = !str_is(value, "envelope");
-        return str_is(value, "envelope") || str_is(value, "from") || str_is(value, "both");
-    }
-    return false;
+    return *out != 0;
 }
 
 /* TEXT with its domain (behind FROM octets) as it stands in addresses: lower case, A-labels. */
@@ -105,249 +102,264 @@ static bool pattern_parse(struct str text, char *to, size_t size)
     return normal_form(text, (size_t)at + 1, to, size);
 }
 
-static bool take_pattern(struct pattern_list *list, struct str line, size_t number)
+bool list_pattern_normal(enum list_kind kind, struct str pattern, char *to)
 {
-    struct str word = str_word(&line);
+    struct network n;
+    char ip[IP_TEXT_MAX];
 
-    if (!grow((void **)&list->at, &list->room, list->count, sizeof *list->at))
-        return false;
-    struct pattern *p = &list->at[list->count];
-    *p = (struct pattern){.authenticated_only = true, .envelope = true, .line = number};
-    if (!pattern_parse(word, p->text, sizeof p->text))
-        return false;
-    for (word = str_word(&line); word.len; word = str_word(&line))
-        if (!take_option(p, word))
+    if (!is_of_networks(kind)) {
+        if (!pattern_parse(pattern, to, LIST_PATTERN_MAX + 1))
             return false;
-    list->count++;
+        if (str_starts(str_from(to), STR("*@"))) /* the same as the domain alone */
+            memmove(to, to + 2, strlen(to + 2) + 1);
+        return true;
+    }
+    if (!network_parse(pattern, &n))
+        return false;
+    snprintf(to, LIST_PATTERN_MAX + 1, "%s/%u", ip_format(&n.base, ip), n.prefix);
     return true;
 }
 
-static bool take_skips(struct str value, unsigned *out)
+static uint64_t network_key(const struct ip *ip, unsigned prefix)
 {
-    static const struct { const char *name; unsigned skip; } skips[] = {
-        {"connections", SKIP_CONNECTIONS}, {"greylisting", SKIP_GREYLISTING}, {"greeting", SKIP_GREETING}, {"dns", SKIP_DNS},
-        {"ptr", SKIP_PTR}, {"dnsbl", SKIP_DNSBL}, {"rate", SKIP_RATE}, {"content", SKIP_CONTENT}};
+    unsigned char key[2 + sizeof ip->bytes] = {ip->family, (unsigned char)prefix};
+    size_t whole = prefix / 8;
 
-    while (value.len) {
-        struct str one = str_cut(&value, ',');
-        unsigned hit = 0;
-        for (size_t i = 0; i < sizeof skips / sizeof *skips; i++)
-            if (str_is(one, skips[i].name))
-                hit = skips[i].skip;
-        if (!hit)
+    memcpy(key + 2, ip->bytes, whole);
+    if (prefix % 8)
+        key[2 + whole] = (unsigned char)(ip->bytes[whole] & 0xff << (8 - prefix % 8));
+    return hash_bytes(key, sizeof key);
+}
+
+static struct str put_text(char **at, struct str text)
+{
+    char *to = *at;
+
+    if (text.len)
+        memcpy(to, text.at, text.len);
+    *at += text.len;
+    return str_n(to, text.len);
+}
+
+bool lists_add(struct lists *l, enum list_kind kind, const struct list_entry *from)
+{
+    char normal[LIST_PATTERN_MAX + 1];
+
+    if (l->count >= MOST_ENTRIES || !list_pattern_normal(kind, from->pattern, normal))
+        return false;
+    const struct list_owner *o = &from->owner;
+    struct str pattern = str_from(normal);
+    struct entry *e = calloc(1, sizeof *e + pattern.len + o->domain.len + o->local_part.len + from->where.len);
+    if (!e)
+        return false;
+    char *at = e->text;
+    *e = (struct entry){.level = o->level, .tenant = o->tenant, .skips = from->skips, .authenticated_only = from->authenticated_only,
+                        .envelope = from->envelope, .author = from->author};
+    e->pattern = put_text(&at, pattern);
+    e->domain = put_text(&at, o->domain);
+    e->local_part = put_text(&at, o->local_part);
+    e->where = put_text(&at, from->where);
+    uint64_t key = hash_str(e->pattern);
+    if (is_of_networks(kind)) {
+        if (!network_parse(pattern, &e->network)) {
+            free(e);
             return false;
-        *out |= hit;
-    }
-    return *out != 0;
-}
-
-static bool take_network(struct net_list *list, struct str line, size_t number)
-{
-    struct str word = str_word(&line);
-
-    if (!grow((void **)&list->at, &list->room, list->count, sizeof *list->at))
-        return false;
-    struct net_entry *n = &list->at[list->count];
-    *n = (struct net_entry){.line = number};
-    if (!network_parse(word, &n->network))
-        return false;
-    for (word = str_word(&line); word.len; word = str_word(&line)) {
-        struct str value = word, key = str_cut(&value, '=');
-        bool ok = str_is(key, "domain") ? domain_to_ascii(value, n->domain, sizeof n->domain) : str_is(key, "skip") && take_skips(value, &n->skips);
-        if (!ok)
-            return false;
-    }
-    list->count++;
-    return true;
-}
-
-/* One of PATTERNS and NETS is where the lines go. */
-static bool read_list(const char *directory, const char *file, struct pattern_list *patterns, struct net_list *nets, struct buf *error)
-{
-    char path[4096], *text = NULL;
-    size_t room = 0, number = 0;
-    ssize_t n;
-    bool ok = true;
-
-    snprintf(path, sizeof path, "%s/%s", directory, file);
-    FILE *f = fopen(path, "re");
-    if (!f) {
-        if (errno == ENOENT)
-            return true;
-        buf_addf(error, "%s: %s", path, strerror(errno));
-        return false;
-    }
-    while (ok && (n = getline(&text, &room, f)) > 0) {
-        struct str rest = str_n(text, (size_t)n), line = str_trim(str_cut(&rest, '#'));
-        number++;
-        if (!line.len)
-            continue;
-        ok = patterns ? take_pattern(patterns, line, number) : take_network(nets, line, number);
-        if (!ok)
-            buf_addf(error, "%s:%zu: \"" STR_FMT "\" is no entry: %s", path, number, STR_ARG(str_sub(line, 0, 100)),
-                     patterns ? "PATTERN [domain=D] [match=envelope|from|both] [unauthenticated]" : "NETWORK [domain=D] [skip=A,B]");
-    }
-    free(text);
-    fclose(f);
-    return ok;
-}
-
-struct lists *lists_load(const char *directory, struct buf *error)
-{
-    struct lists *l = calloc(1, sizeof *l);
-
-    if (!l) {
-        buf_add_text(error, "out of memory");
-        return NULL;
-    }
-    struct { const char *file; struct pattern_list *patterns; struct net_list *nets; } const all[] = {
-        {"sender-allow", &l->sender_allow, NULL}, {"sender-block", &l->sender_block, NULL}, {"recipient-allow", &l->recipient_allow, NULL},
-        {"recipient-block", &l->recipient_block, NULL}, {"ip-allow", NULL, &l->ip_allow}, {"ip-block", NULL, &l->ip_block}};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        if (all[i].patterns)
-            all[i].patterns->file = all[i].file;
-        else
-            all[i].nets->file = all[i].file;
-        if (*directory && !read_list(directory, all[i].file, all[i].patterns, all[i].nets, error)) {
-            lists_free(&l);
-            return NULL;
         }
+        key = network_key(&e->network.base, e->network.prefix);
+        l->prefixes[kind][e->network.base.family == 6][e->network.prefix / 64] |= 1ULL << e->network.prefix % 64;
     }
-    return l;
+    if (!hash_insert(&l->table[kind], &e->node, key)) {
+        free(e);
+        return false;
+    }
+    e->next = l->all;
+    l->all = e;
+    l->count++;
+    l->own_authors += (kind == LIST_SENDER_ALLOW || kind == LIST_SENDER_BLOCK) && e->author && e->level != LEVEL_S;
+    return true;
 }
 
 void lists_free(struct lists **l)
 {
     if (!*l)
         return;
-    free((*l)->sender_allow.at);
-    free((*l)->sender_block.at);
-    free((*l)->recipient_allow.at);
-    free((*l)->recipient_block.at);
-    free((*l)->ip_allow.at);
-    free((*l)->ip_block.at);
+    for (struct entry *e = (*l)->all, *next; e; e = next) {
+        next = e->next;
+        free(e);
+    }
+    for (size_t i = 0; i < LIST_KINDS; i++)
+        hash_table_free(&(*l)->table[i]);
     free(*l);
     *l = NULL;
 }
 
-/* user@domain, *@domain, domain, *.domain (any depth below it). */
-static bool pattern_matches(const char *pattern, struct str address, struct str domain)
+static bool is_of_tenant(int64_t id, const struct tenant *t)
 {
-    struct str p = str_from(pattern);
-
-    if (str_starts(p, STR("*@")))
-        return str_eq_case(str_from_index(p, 2), domain);
-    if (str_starts(p, STR("*.")))
-        return domain.len > p.len - 1 && str_ends_case(domain, str_from_index(p, 1));
-    if (str_find(p, '@') >= 0)
-        return str_eq_case(p, address);
-    return domain.len && str_eq_case(p, domain);
-}
-
-static bool is_for(const char *entry_domain, struct str domain)
-{
-    return !*entry_domain || str_eq_case(str_from(entry_domain), domain);
-}
-
-static void note(char *evidence, const char *what, const char *file, size_t line)
-{
-    if (evidence)
-        snprintf(evidence, EVIDENCE_MAX, "%.*s in %s, line %zu", EVIDENCE_MAX / 2, what, file, line);
-}
-
-static bool find_pattern(const struct pattern_list *list, const struct address *a, struct str domain, bool authenticated, char *evidence)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        const struct pattern *p = &list->at[i];
-        if (!p->envelope || (p->authenticated_only && !authenticated) || !is_for(p->domain, domain) ||
-            !pattern_matches(p->text, address_text(a), address_domain(a)))
-            continue;
-        note(evidence, p->text, list->file, p->line);
-        return true;
-    }
-    return false;
-}
-
-static bool find_author(const struct pattern_list *list, struct str author, struct str domain, bool authenticated, char *evidence)
-{
-    char address[PATTERN_MAX + 1];
-    ptrdiff_t at = str_find_last(author, '@');
-
-    if (at < 0 || !normal_form(author, (size_t)at + 1, address, sizeof address))
-        return false;
-    struct str text = str_from(address), of = str_from_index(text, (size_t)at + 1);
-    for (size_t i = 0; i < list->count; i++) {
-        const struct pattern *p = &list->at[i];
-        if (!p->author || (p->authenticated_only && !authenticated) || !is_for(p->domain, domain) || !pattern_matches(p->text, text, of))
-            continue;
-        note(evidence, p->text, list->file, p->line);
-        return true;
-    }
-    return false;
-}
-
-bool lists_author_allowed(const struct lists *l, struct str author, struct str domain, bool authenticated, char *evidence)
-{
-    return find_author(&l->sender_allow, author, domain, authenticated, evidence);
-}
-
-bool lists_author_blocked(const struct lists *l, struct str author, struct str domain, char *evidence)
-{
-    return find_author(&l->sender_block, author, domain, true, evidence);
-}
-
-static bool has_own_author(const struct pattern_list *list, struct str domain)
-{
-    for (size_t i = 0; i < list->count; i++)
-        if (list->at[i].author && *list->at[i].domain && is_for(list->at[i].domain, domain))
+    for (; t; t = t->parent)
+        if (t->id == id)
             return true;
     return false;
 }
 
-bool lists_has_own_authors(const struct lists *l, struct str domain)
+static bool is_for(const struct entry *e, const struct list_scope *scope)
 {
-    return has_own_author(&l->sender_allow, domain) || has_own_author(&l->sender_block, domain);
-}
-
-bool lists_sender_allowed(const struct lists *l, const struct address *sender, struct str domain, bool authenticated, char *evidence)
-{
-    return find_pattern(&l->sender_allow, sender, domain, authenticated, evidence);
-}
-
-bool lists_sender_blocked(const struct lists *l, const struct address *sender, struct str domain, char *evidence)
-{
-    return find_pattern(&l->sender_block, sender, domain, true, evidence);
-}
-
-bool lists_recipient_allowed(const struct lists *l, const struct address *recipient, char *evidence)
-{
-    return find_pattern(&l->recipient_allow, recipient, address_domain(recipient), true, evidence);
-}
-
-bool lists_recipient_blocked(const struct lists *l, const struct address *recipient, char *evidence)
-{
-    return find_pattern(&l->recipient_block, recipient, address_domain(recipient), true, evidence);
-}
-
-bool lists_ip_blocked(const struct lists *l, const struct ip *ip, struct str domain, char *evidence)
-{
-    for (size_t i = 0; i < l->ip_block.count; i++) {
-        const struct net_entry *n = &l->ip_block.at[i];
-        if (!is_for(n->domain, domain) || !network_has(&n->network, ip))
-            continue;
-        char text[IP_TEXT_MAX];
-        note(evidence, ip_format(ip, text), l->ip_block.file, n->line);
-        return true;
+    switch ((enum setting_level)e->level) {
+    case LEVEL_T: return is_of_tenant(e->tenant, scope->tenant);
+    case LEVEL_D: return str_eq_case(e->domain, scope->domain);
+    case LEVEL_M: return str_eq_case(e->domain, scope->domain) && str_eq_case(e->local_part, scope->local_part);
+    default: return true;
     }
-    return false;
 }
 
-unsigned lists_ip_skips(const struct lists *l, const struct ip *ip, struct str domain)
+struct wanted {
+    const struct list_scope *scope;
+    bool author, authenticated;
+};
+
+static const struct entry *find_exactly(const struct hash_table *t, struct str pattern, const struct wanted *w)
 {
+    for (struct hash_node *n = hash_first(t, hash_str(pattern)); n; n = hash_next(n)) {
+        const struct entry *e = container_of(n, struct entry, node);
+        if ((w->author ? e->author : e->envelope) && (w->authenticated || !e->authenticated_only) && is_for(e, w->scope) && str_eq(e->pattern, pattern))
+            return e;
+    }
+    return NULL;
+}
+
+/* user@domain, domain, *.domain for each that it lies below. ADDRESS is in normal form and has room for LIST_PATTERN_MAX. */
+static const struct entry *find_address(const struct hash_table *t, char *address, const struct wanted *w)
+{
+    struct str text = str_from(address);
+    ptrdiff_t at = str_find_last(text, '@');
+    const struct entry *e = find_exactly(t, text, w);
+
+    if (e || at < 0)
+        return e;
+    struct str domain = str_from_index(text, (size_t)at + 1);
+    if (!domain.len)
+        return NULL;
+    e = find_exactly(t, domain, w);
+    for (int labels = 0; !e && labels < MOST_LABELS; labels++) {
+        ptrdiff_t dot = str_find(domain, '.');
+        if (dot < 1)
+            return NULL;
+        domain = str_from_index(domain, (size_t)dot + 1);
+        char *star = address + (domain.at - address) - 2; /* what stands there has been looked for */
+        star[0] = '*';
+        e = find_exactly(t, str_n(star, domain.len + 2), w);
+    }
+    return e;
+}
+
+static bool find(const struct lists *l, enum list_kind kind, struct str text, size_t domain_at, const struct wanted *w, char *evidence)
+{
+    char address[LIST_PATTERN_MAX + 1];
+
+    if (!l->table[kind].count || !text.len || !normal_form(text, domain_at, address, sizeof address))
+        return false;
+    const struct entry *e = find_address(&l->table[kind], address, w);
+    if (e && evidence)
+        snprintf(evidence, EVIDENCE_MAX, "%.*s in " STR_FMT, (int)(e->pattern.len < EVIDENCE_MAX / 2 ? e->pattern.len : EVIDENCE_MAX / 2), e->pattern.at, STR_ARG(e->where));
+    return e != NULL;
+}
+
+static bool find_envelope(const struct lists *l, enum list_kind kind, const struct address *a, const struct list_scope *scope, bool authenticated, char *evidence)
+{
+    struct wanted w = {.scope = scope, .authenticated = authenticated};
+    struct str text = address_text(a);
+
+    return find(l, kind, text, text.len - address_domain(a).len, &w, evidence);
+}
+
+static bool find_author(const struct lists *l, enum list_kind kind, struct str author, const struct list_scope *scope, bool authenticated, char *evidence)
+{
+    struct wanted w = {.scope = scope, .author = true, .authenticated = authenticated};
+    ptrdiff_t at = str_find_last(author, '@');
+
+    return at >= 0 && find(l, kind, author, (size_t)at + 1, &w, evidence);
+}
+
+bool lists_author_allowed(const struct lists *l, struct str author, const struct list_scope *scope, bool authenticated, char *evidence)
+{
+    return find_author(l, LIST_SENDER_ALLOW, author, scope, authenticated, evidence);
+}
+
+bool lists_author_blocked(const struct lists *l, struct str author, const struct list_scope *scope, char *evidence)
+{
+    return find_author(l, LIST_SENDER_BLOCK, author, scope, true, evidence);
+}
+
+uint64_t lists_own_authors(const struct lists *l, const struct list_scope *scope)
+{
+    uint64_t sum = 0;
+
+    for (const struct entry *e = l->own_authors ? l->all : NULL; e; e = e->next)
+        if (e->author && e->level != LEVEL_S && is_for(e, scope))
+            sum += hash_str(e->pattern) | 1;
+    return sum;
+}
+
+bool lists_sender_allowed(const struct lists *l, const struct address *sender, const struct list_scope *scope, bool authenticated, char *evidence)
+{
+    return find_envelope(l, LIST_SENDER_ALLOW, sender, scope, authenticated, evidence);
+}
+
+bool lists_sender_blocked(const struct lists *l, const struct address *sender, const struct list_scope *scope, char *evidence)
+{
+    return find_envelope(l, LIST_SENDER_BLOCK, sender, scope, true, evidence);
+}
+
+bool lists_recipient_allowed(const struct lists *l, const struct address *recipient, const struct list_scope *scope, char *evidence)
+{
+    return find_envelope(l, LIST_RECIPIENT_ALLOW, recipient, scope, true, evidence);
+}
+
+bool lists_recipient_blocked(const struct lists *l, const struct address *recipient, const struct list_scope *scope, char *evidence)
+{
+    return find_envelope(l, LIST_RECIPIENT_BLOCK, recipient, scope, true, evidence);
+}
+
+/* Each entry that holds IP, from the longest prefix to the shortest, from AFTER on. */
+static const struct entry *next_network(const struct lists *l, enum list_kind kind, const struct ip *ip, const struct list_scope *scope, int *prefix,
+                                        struct hash_node **at)
+{
+    for (; *prefix >= 0; (*prefix)--, *at = NULL) {
+        if (!(l->prefixes[kind][ip->family == 6][*prefix / 64] >> *prefix % 64 & 1))
+            continue;
+        *at = *at ? hash_next(*at) : hash_first(&l->table[kind], network_key(ip, (unsigned)*prefix));
+        for (; *at; *at = hash_next(*at)) {
+            const struct entry *e = container_of(*at, struct entry, node);
+            if (e->network.prefix == *prefix && network_has(&e->network, ip) && is_for(e, scope))
+                return e;
+        }
+    }
+    return NULL;
+}
+
+bool lists_ip_blocked(const struct lists *l, const struct ip *ip, const struct list_scope *scope, char *evidence)
+{
+    struct hash_node *at = NULL;
+    int prefix = ip->family == 6 ? 128 : 32;
+    const struct entry *e = next_network(l, LIST_IP_BLOCK, ip, scope, &prefix, &at);
+    char text[IP_TEXT_MAX];
+
+    if (e && evidence)
+        snprintf(evidence, EVIDENCE_MAX, "%s in " STR_FMT, ip_format(ip, text), STR_ARG(e->where));
+    return e != NULL;
+}
+
+unsigned lists_ip_skips(const struct lists *l, const struct ip *ip, const struct list_scope *scope)
+{
+    struct hash_node *at = NULL;
+    int prefix = ip->family == 6 ? 128 : 32;
     unsigned skips = 0;
 
-    for (size_t i = 0; i < l->ip_allow.count; i++)
-        if (is_for(l->ip_allow.at[i].domain, domain) && network_has(&l->ip_allow.at[i].network, ip))
-            skips |= l->ip_allow.at[i].skips;
+    for (const struct entry *e = next_network(l, LIST_IP_ALLOW, ip, scope, &prefix, &at); e; e = next_network(l, LIST_IP_ALLOW, ip, scope, &prefix, &at))
+        skips |= e->skips;
     return skips;
+}
+
+struct lists *lists_new(void)
+{
+    return calloc(1, sizeof(struct lists));
 }

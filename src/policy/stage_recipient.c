@@ -19,7 +19,7 @@ void stage_recipient(const struct client_facts *client, const struct envelope_fa
     findings_add(out, &f);
     f = check_lists(client, e, lists);
     findings_add(out, &f);
-    if (!(lists_ip_skips(lists, &client->peer.ip, address_domain(e->recipient)) & SKIP_GREETING)) {
+    if (!(lists_ip_skips(lists, &client->peer.ip, e->scope) & SKIP_GREETING)) {
         f = check_greeting(client, host_name, p);
         findings_add(out, &f);
     }

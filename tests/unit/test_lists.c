@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static const struct list_scope acme = {.domain = {"acme.test", 9}};
 static char folder[] = "/tmp/postern-lists-XXXXXX";
 
 static void put(const char *name, const char *text)
@@ -45,7 +46,7 @@ static void senders_are_matched(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct address a = address(rows[i].sender);
         char evidence[EVIDENCE_MAX] = "";
-        if (lists_sender_blocked(l, &a, str_from(rows[i].domain), evidence) != rows[i].blocked)
+        if (lists_sender_blocked(l, &a, &(struct list_scope){.domain = str_from(rows[i].domain)}, evidence) != rows[i].blocked)
             fail_msg("%s for %s", rows[i].sender, rows[i].domain);
         assert_int_equal(rows[i].blocked, strstr(evidence, "sender-block, line") != NULL);
     }
@@ -62,9 +63,9 @@ static void an_allow_entry_wants_an_authenticated_sender(void **state)
     put("sender-allow", "good.test\nfine.test unauthenticated\n");
     struct lists *l = lists_load(folder, &error);
     assert_non_null(l);
-    assert_false(lists_sender_allowed(l, &a, STR("acme.test"), false, NULL));
-    assert_true(lists_sender_allowed(l, &a, STR("acme.test"), true, NULL));
-    assert_true(lists_sender_allowed(l, &b, STR("acme.test"), false, NULL));
+    assert_false(lists_sender_allowed(l, &a, &acme, false, NULL));
+    assert_true(lists_sender_allowed(l, &a, &acme, true, NULL));
+    assert_true(lists_sender_allowed(l, &b, &acme, false, NULL));
     lists_free(&l);
     buf_free(&error);
 }
@@ -93,15 +94,73 @@ static void a_bad_line_is_named(void **state)
     struct ip bad, own;
     assert_non_null(l);
     assert_true(ip_parse(STR("192.0.2.9"), &bad) && ip_parse(STR("127.0.0.9"), &own));
-    assert_true(lists_ip_blocked(l, &bad, STR("acme.test"), NULL));
-    assert_int_equal(lists_ip_skips(l, &own, STR("")), SKIP_GREETING | SKIP_RATE);
+    assert_true(lists_ip_blocked(l, &bad, &acme, NULL));
+    assert_int_equal(lists_ip_skips(l, &own, &(struct list_scope){0}), SKIP_GREETING | SKIP_RATE);
     lists_free(&l);
     buf_free(&error);
 }
 
+static void each_level_has_entries_of_its_own(void **state)
+{
+    struct tenant reseller = {.id = 7}, customer = {.id = 9, .parent = &reseller}, other = {.id = 8};
+    static const struct {
+        const char *pattern;
+        struct list_owner owner;
+    } entries[] = {
+        {"*@all.test", {.level = LEVEL_S}}, {"reseller.test", {.level = LEVEL_T, .tenant = 7}}, {"*.deep.test", {.level = LEVEL_T, .tenant = 9}},
+        {"Dom@Ain.test", {.level = LEVEL_D, .domain = {"acme.test", 9}}}, {"box.test", {.level = LEVEL_M, .domain = {"acme.test", 9}, .local_part = {"ann", 3}}},
+    };
+    static const struct {
+        const char *sender, *domain, *local_part;
+        int tenant;
+        bool blocked;
+    } rows[] = {
+        {"x@all.test", "other.test", "ann", 8, true}, {"x@reseller.test", "acme.test", "ann", 9, true}, {"x@reseller.test", "acme.test", "ann", 8, false},
+        {"x@reseller.test", "acme.test", "ann", 0, false}, {"x@a.b.deep.test", "acme.test", "ann", 9, true}, {"x@deep.test", "acme.test", "ann", 9, false},
+        {"dom@ain.test", "ACME.test", "bob", 0, true}, {"dom@ain.test", "other.test", "bob", 0, false}, {"x@box.test", "acme.test", "Ann", 0, true},
+        {"x@box.test", "acme.test", "bob", 0, false},
+    };
+    struct lists *l = lists_new();
+    const struct tenant *const tenants[] = {[7] = &reseller, [8] = &other, [9] = &customer};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof entries / sizeof *entries; i++)
+        assert_true(lists_add(l, LIST_SENDER_BLOCK, &(struct list_entry){.owner = entries[i].owner, .pattern = str_from(entries[i].pattern), .envelope = true,
+                                                                         .where = STR("the list of somebody")}));
+    assert_false(lists_add(l, LIST_SENDER_BLOCK, &(struct list_entry){.pattern = STR("*bad.test")}));
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct address a = address(rows[i].sender);
+        struct list_scope scope = {.domain = str_from(rows[i].domain), .local_part = str_from(rows[i].local_part), .tenant = tenants[rows[i].tenant]};
+        if (lists_sender_blocked(l, &a, &scope, NULL) != rows[i].blocked)
+            fail_msg("row %zu: %s for %s@%s", i, rows[i].sender, rows[i].local_part, rows[i].domain);
+    }
+    lists_free(&l);
+}
+
+static void networks_are_found_at_each_length(void **state)
+{
+    static const char *const blocked[] = {"192.0.2.0/24", "198.51.100.7", "203.0.113.128/25", "2001:db8::/33", "2001:db8:ffff::1", "0.0.0.0/6"};
+    static const struct { const char *ip; bool blocked; } rows[] = {
+        {"192.0.2.0", true}, {"192.0.2.255", true}, {"192.0.3.0", false}, {"198.51.100.7", true}, {"198.51.100.6", false}, {"203.0.113.127", false},
+        {"203.0.113.128", true}, {"2001:db8:7fff::1", true}, {"2001:db8:8000::1", false}, {"2001:db8:ffff::1", true}, {"3.255.255.255", true}, {"4.0.0.0", false},
+    };
+    struct lists *l = lists_new();
+
+    (void)state;
+    for (size_t i = 0; i < sizeof blocked / sizeof *blocked; i++)
+        assert_true(lists_add(l, LIST_IP_BLOCK, &(struct list_entry){.owner = {.level = LEVEL_S}, .pattern = str_from(blocked[i])}));
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct ip ip;
+        assert_true(ip_parse(str_from(rows[i].ip), &ip));
+        if (lists_ip_blocked(l, &ip, &acme, NULL) != rows[i].blocked)
+            fail_msg("%s", rows[i].ip);
+    }
+    lists_free(&l);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(senders_are_matched), cmocka_unit_test(an_allow_entry_wants_an_authenticated_sender),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(each_level_has_entries_of_its_own), cmocka_unit_test(networks_are_found_at_each_length), cmocka_unit_test(senders_are_matched), cmocka_unit_test(an_allow_entry_wants_an_authenticated_sender),
                                        cmocka_unit_test(a_bad_line_is_named)};
     if (!mkdtemp(folder))
         return 1;

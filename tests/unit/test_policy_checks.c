@@ -85,7 +85,8 @@ static void recipients(void **state)
                                       .is_trusted_sender = rows[i].trusted};
         assert_true(ip_parse(STR("192.0.2.7"), &client.peer.ip));
         const struct domain *domain = settings_domain(s, address_domain(&recipient));
-        struct envelope_facts e = {.sender = &sender, .recipient = &recipient, .domain = domain, .recipients_before = rows[i].before};
+        struct envelope_facts e = {.sender = &sender, .recipient = &recipient, .domain = domain, .scope = &(struct list_scope){.domain = address_domain(&recipient)},
+                                   .recipients_before = rows[i].before};
         stage_recipient(&client, &e, STR("mx.postern.test"), domain ? &domain->policy : settings_system(s), lists, &found);
         expect(rows[i].name, found.count ? &found.at[0] : &(struct finding){.reason = REASON_NONE}, rows[i].reason, NULL);
     }
