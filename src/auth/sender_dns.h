@@ -16,7 +16,9 @@ enum sender_dns {
     SENDER_DNS_FAILED      /* nothing is known */
 };
 
-/* MX is DOMAIN's MX question, started by the caller (NULL: out of memory); it stays the caller's. */
+/* The MX question of DOMAIN, to be waited for by sender_dns_check(). NULL out of memory. */
+struct dns_question *sender_dns_start(struct dns *dns, struct str domain);
+/* MX stays the caller's. */
 enum sender_dns sender_dns_check(struct dns *dns, struct str domain, struct dns_question *mx, int64_t deadline_ms);
 
 enum iprev { IPREV_NOT_ASKED, IPREV_PASS, IPREV_NO_PTR, IPREV_MISMATCH, IPREV_FAILED /* nothing is known */ };

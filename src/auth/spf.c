@@ -70,12 +70,6 @@ bool spf_domain_is_askable(struct str domain)
     return labels >= 2;
 }
 
-static void start_early(struct check *c, struct str name, enum dns_type type)
-{
-    if (c->early_count < MOST_EARLY && spf_domain_is_askable(name))
-        c->early[c->early_count++] = dns_start(c->dns, name, type);
-}
-
 /* Asks, counting void answers. The question stays open until done. */
 static const struct dns_answer *ask(struct check *c, struct str name, enum dns_type type, struct dns_question **q)
 {
@@ -413,25 +407,13 @@ static bool parse_record(struct level *l, struct str record)
 /* What will be asked all the same: its questions run while the first of them is waited for. */
 static void ask_ahead(struct level *l)
 {
-    for (size_t i = 0; i < l->count; i++) {
-        const struct spf_term *t = &l->terms[i];
-        struct str name = t->domain_spec.len ? t->domain_spec : l->domain;
-        if (spf_has_macro(name))
-            continue;
-        if (t->kind == TERM_ALL)
-            return;
-        if (t->kind == TERM_INCLUDE || t->kind == TERM_REDIRECT)
-            start_early(l->check, name, DNS_TXT);
-        else if (t->kind == TERM_A)
-            start_early(l->check, name, address_type(l->check));
-        else if (t->kind == TERM_MX)
-            start_early(l->check, name, DNS_MX);
-    }
-}
+    struct check *c = l->check;
+    struct str name;
+    enum dns_type type;
 
-static bool is_record(struct str text)
-{
-    return str_starts_case(text, STR("v=spf1")) && (text.len == 6 || text.at[6] == ' ');
+    for (size_t i = 0; i < l->count && l->terms[i].kind != TERM_ALL && c->early_count < MOST_EARLY; i++)
+        if (spf_term_asks(&l->terms[i], l->domain, c->query->ip.family, &name, &type))
+            c->early[c->early_count++] = dns_start(c->dns, name, type);
 }
 
 /* §4.5: the one record; SPF_PASS when RECORD is set. */
@@ -442,7 +424,7 @@ static enum spf_result select_record(struct check *c, struct str domain, struct 
     size_t found = 0;
 
     for (size_t i = 0; i < a->count; i++)
-        if (is_record(a->at[i].data)) {
+        if (spf_is_record(a->at[i].data)) {
             found++;
             *record = arena_str(&c->arena, str_from_index(a->at[i].data, 6));
         }

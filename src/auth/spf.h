@@ -34,6 +34,9 @@ struct spf_verdict {
 const char *spf_result_name(enum spf_result r); /* "pass" (RFC 8601 §2.7.2) */
 /* Can DOMAIN have a record: two labels at least, each of 1 to 63 octets (§4.3)? */
 bool spf_domain_is_askable(struct str domain);
+/* Asks ahead for DOMAIN's record, and when that is there, for what it leads to: so that checks of several domains do not wait for each other. FAMILY of
+ * the client's address. The question is the caller's. */
+struct dns_question *spf_start(struct dns *dns, struct str domain, unsigned family);
 void spf_check(struct dns *dns, const struct spf_query *query, struct spf_verdict *out);
 
 #endif

@@ -18,6 +18,11 @@ struct spf_term {
 
 /* The term that TEXT is; false when it is none. */
 bool spf_term_parse(struct str text, struct spf_term *out) __attribute__((warn_unused_result));
+/* §4.5: is TEXT a record of this version? */
+bool spf_is_record(struct str text);
+/* What evaluating T of DOMAIN's record will ask first, where no macro leaves that open. */
+bool spf_term_asks(const struct spf_term *t, struct str domain, unsigned family, struct str *name, enum dns_type *type);
+
 /* Is S a macro-string (§7.1)? IN_EXPLANATION: c, r and t are letters too, and blanks are allowed. */
 bool spf_macro_is_valid(struct str s, bool in_explanation);
 bool spf_has_macro(struct str s);

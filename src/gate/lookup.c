@@ -88,11 +88,11 @@ static void start(struct session *s, struct lookup *l, const struct wanted *w)
     struct dns *dns = s->gate->parts.dns;
 
     if (w->dns && !l->mx && l->dns == SENDER_DNS_NOT_ASKED)
-        l->mx = dns_start(dns, sender_domain(s), DNS_MX);
+        l->mx = sender_dns_start(dns, sender_domain(s));
     if (w->spf && !l->txt && !l->has_spf)
-        l->txt = dns_start(dns, sender_domain(s), DNS_TXT);
+        l->txt = spf_start(dns, sender_domain(s), s->client.peer.ip.family);
     if (w->helo && !l->helo_txt && !l->has_helo)
-        l->helo_txt = dns_start(dns, s->client.helo, DNS_TXT);
+        l->helo_txt = spf_start(dns, s->client.helo, s->client.peer.ip.family);
 }
 
 void lookup_begin(struct session *s)

@@ -159,7 +159,32 @@ static struct dns_entry *take_or_make(struct dns *d, const char *name, enum dns_
     return e;
 }
 
+static void follow_up(struct dns *d, struct dns_entry *e, dns_follow *follow, unsigned detail)
+{
+    pthread_mutex_lock(&d->lock);
+    bool is_known = e->done;
+    if (!is_known && !e->follow) {
+        e->follow = follow;
+        e->detail = detail;
+    }
+    pthread_mutex_unlock(&d->lock);
+    if (is_known)
+        follow(d, str_from(e->name), &e->answer, detail);
+}
+
 struct dns_question *dns_start(struct dns *d, struct str name, enum dns_type type)
+{
+    return dns_start_and_follow(d, name, type, NULL, 0);
+}
+
+void dns_ask_ahead(struct dns *d, struct str name, enum dns_type type)
+{
+    struct dns_question *q = dns_start(d, name, type);
+
+    dns_done(&q);
+}
+
+struct dns_question *dns_start_and_follow(struct dns *d, struct str name, enum dns_type type, dns_follow *follow, unsigned detail)
 {
     char lower[DNS_NAME_MAX + 1];
     struct dns_question *q = calloc(1, sizeof *q);
@@ -172,6 +197,8 @@ struct dns_question *dns_start(struct dns *d, struct str name, enum dns_type typ
         return q; /* no name that DNS could have: answered DNS_NO_NAME below */
     str_lower(lower, name.len);
     q->entry = take_or_make(d, lower, type, &q->origin);
+    if (q->entry && follow)
+        follow_up(d, q->entry, follow, detail);
     if (q->entry && q->origin == DNS_ASKED)
         d->source.ask(d->self, q->entry);
     return q;
@@ -275,6 +302,11 @@ void dns_entry_answer(struct dns_entry *e, uint32_t ttl)
         make_room(d, MOST_CACHED);
     }
     pthread_cond_broadcast(&d->answered);
+    if (e->follow) {
+        pthread_mutex_unlock(&d->lock);
+        e->follow(d, str_from(e->name), &e->answer, e->detail);
+        pthread_mutex_lock(&d->lock);
+    }
     unref(e);
     pthread_mutex_unlock(&d->lock);
 }

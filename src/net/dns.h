@@ -46,6 +46,14 @@ struct dns *dns_new_zone_file(const char *path, struct buf *error);
 void dns_free(struct dns **d);
 
 struct dns_question *dns_start(struct dns *d, struct str name, enum dns_type type); /* never NULL but out of memory */
+/* So that the answer is there, or under way, when somebody wants it. */
+void dns_ask_ahead(struct dns *d, struct str name, enum dns_type type);
+/*
+ * Asks ahead what the answer A for NAME leads to: by whichever thread has A, so that who waits for one question does not hold up what follows from
+ * another. Must not wait. DETAIL is the asker's, and NULL is never called. Where two ask the same at once, only one of them is followed.
+ */
+typedef void dns_follow(struct dns *d, struct str name, const struct dns_answer *a, unsigned detail);
+struct dns_question *dns_start_and_follow(struct dns *d, struct str name, enum dns_type type, dns_follow *follow, unsigned detail);
 /* Waits until answered or the question's deadline. The answer lives until dns_done(). NULL question: DNS_FAILED. */
 const struct dns_answer *dns_wait(struct dns_question *q);
 /* The same, but not past DEADLINE_MS (monotonic): DNS_FAILED then. */

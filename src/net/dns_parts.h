@@ -20,6 +20,8 @@ struct dns_entry {
     bool done, cached;
     bool timed_out;         /* set by the source: nobody answered */
     unsigned refs;
+    dns_follow *follow;     /* NULL: nothing follows; called once, without the lock */
+    unsigned detail;
     size_t octets;          /* as counted in the cache: 0 until answered */
     int64_t asked_ms, expires_ms;
     int64_t asked_us;       /* clock_mono_us() */

@@ -184,6 +184,43 @@ static void long_answers_keep_to_its_octets(void **state)
     dns_free(&d);
 }
 
+static unsigned followed, detail_seen;
+
+static void follow(struct dns *d, struct str name, const struct dns_answer *a, unsigned detail)
+{
+    followed++;
+    detail_seen = detail;
+    assert_true(str_eq(name, STR("slow.test")));
+    assert_int_equal(a->status, DNS_OK);
+    dns_ask_ahead(d, STR("next.test"), DNS_A);
+}
+
+static void what_follows_is_asked_by_who_has_the_answer(void **state)
+{
+    struct source s = {0};
+    struct dns *d = cache(&s);
+
+    (void)state;
+    followed = 0;
+    struct dns_question *plain = dns_start(d, STR("slow.test"), DNS_A), *first = dns_start_and_follow(d, STR("slow.test"), DNS_A, follow, 4);
+    struct dns_question *second = dns_start_and_follow(d, STR("slow.test"), DNS_A, follow, 6);
+    assert_int_equal(followed, 0);
+    dns_done(&plain);
+    dns_done(&first);
+    dns_done(&second); /* nobody waits any longer: it goes on all the same */
+    answer(s.held);
+    assert_int_equal(followed, 1);
+    assert_int_equal(detail_seen, 4);
+    assert_int_equal(look_up(d, "next.test", NULL), DNS_CACHED);
+    dns_flush(d, STR("next.test"));
+    struct dns_question *late = dns_start_and_follow(d, STR("slow.test"), DNS_A, follow, 6);
+    assert_int_equal(followed, 2); /* known already: at once */
+    assert_int_equal(detail_seen, 6);
+    assert_int_equal(look_up(d, "next.test", NULL), DNS_CACHED);
+    dns_done(&late);
+    dns_free(&d);
+}
+
 static void percentiles_are_never_too_small(void **state)
 {
     static const int64_t rows[] = {-5, 0, 10, 11, 999, 1000, 20000, 1234567, 120000000, INT64_MAX};
@@ -236,7 +273,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(each_question_is_counted_once), cmocka_unit_test(what_is_forgotten_is_asked_anew),
                                        cmocka_unit_test(a_flood_of_names_keeps_its_bounds), cmocka_unit_test(long_answers_keep_to_its_octets),
-                                       cmocka_unit_test(percentiles_are_never_too_small),
+                                       cmocka_unit_test(what_follows_is_asked_by_who_has_the_answer), cmocka_unit_test(percentiles_are_never_too_small),
                                        cmocka_unit_test(records_are_written_as_in_a_zone_file)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
