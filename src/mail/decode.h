@@ -32,6 +32,7 @@ struct decoded {
     unsigned defects;     /* enum decode_defect flags */
     size_t defect_at;     /* offset in the input of the first one */
     size_t stop;          /* base64: length of `bytes` up to the first padding; a reader that stops there sees no more. Otherwise bytes.len */
+    size_t junk_at;       /* base64 with DECODE_JUNK: offset in the input of the first such octet */
 };
 
 /* CEILING in octets of output. */

@@ -32,6 +32,13 @@ struct base64 {
     bool owes_padding; /* "QQ=" was seen, its second '=' not yet */
 };
 
+static void note_junk(struct base64 *b, unsigned defects, size_t at)
+{
+    if (!(b->out->defects & DECODE_JUNK))
+        b->out->junk_at = at;
+    decode_defect(b->out, defects, at);
+}
+
 /* Whole groups of four letters, as long as they come. */
 static void take_groups(struct base64 *b)
 {
@@ -75,11 +82,8 @@ static void flush_group(struct base64 *b, size_t at)
 
 static void take_padding(struct base64 *b, size_t at)
 {
-    if (b->letters == 0) {
-        /* the second '=' of a pair, or one too many: nobody makes anything else of it, unless it comes first */
-        if (!b->padded)
-            decode_defect(b->out, DECODE_JUNK, at);
-        b->owes_padding = false;
+    if (b->letters == 0 && b->sink.to == b->sink.start && !b->padded) {
+        note_junk(b, DECODE_JUNK, at); /* before anything that it could end */
         return;
     }
     b->owes_padding = b->letters == 2;
@@ -122,7 +126,7 @@ static void take_octet(struct base64 *b)
     else if (c == '=')
         take_padding(b, at);
     else if (c != '\r' && c != ' ' && c != '\t')
-        decode_defect(b->out, c > 127 ? DECODE_JUNK | DECODE_RAW_8BIT : DECODE_JUNK, at);
+        note_junk(b, c > 127 ? DECODE_JUNK | DECODE_RAW_8BIT : DECODE_JUNK, at);
 }
 
 void decode_base64(struct arena *arena, struct str in, size_t ceiling, struct decoded *out)

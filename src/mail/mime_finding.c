@@ -1,6 +1,7 @@
 /*
  * mime_finding.c: what a reading notes about a message's structure. `ambiguous` stands where another reader would come to content that the first
- * reading does not show; what is merely against the rules, and read alike by all, is not.
+ * reading does not show; what is merely against the rules, and read alike by all, is not. Where the content itself must tell, it is not either: both
+ * readings are in the tree, and whoever decodes them compares.
  */
 #include "mail/mime_parts.h"
 
@@ -30,10 +31,10 @@ static const struct mime_defect_row rows[MIME_DEFECT_COUNT] = {
     [MIME_PARAMETER_TWICE] = {"parameter-twice", "a parameter stands twice with different values", false},
     [MIME_PARAMETER_MALFORMED] = {"parameter-malformed", "a parameter is not written as it should be", false},
     [MIME_TRANSFER_ENCODING_UNKNOWN] = {"transfer-encoding-unknown", "no such transfer encoding is known", false},
-    [MIME_TRANSFER_ENCODING_MALFORMED] = {"transfer-encoding-malformed", "a transfer encoding is named so that only some readers know it", true},
+    [MIME_TRANSFER_ENCODING_MALFORMED] = {"transfer-encoding-malformed", "a transfer encoding is named so that only some readers know it", false},
     [MIME_ENCODED_COMPOSITE] = {"encoded-composite", "a multipart or message has a transfer encoding, which it may not", false},
     [MIME_ENCODED_STRUCTURE] = {"encoded-structure", "a multipart or message has more parts with its transfer encoding undone", true},
-    [MIME_WRONG_ENCODING] = {"wrong-encoding", "content is not in the transfer encoding that is declared", true},
+    [MIME_WRONG_ENCODING] = {"wrong-encoding", "content is not in the transfer encoding that is declared", false},
     [MIME_VERSION_MISSING] = {"mime-version-missing", "MIME fields stand without MIME-Version", false},
     [MIME_HEADER_DEFECT] = {"header-defect", "a MIME field is written so that some readers do not know it", true},
     [MIME_HEADER_ENDS_EARLY] = {"header-ends-early", "a header ends in a line that is no field", false},

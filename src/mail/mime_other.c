@@ -83,13 +83,12 @@ static void look_at_odd_encoding(struct mime_reader *r, struct mime_part *part)
     if (guess == ENCODING_UNKNOWN || guess < ENCODING_QUOTED_PRINTABLE)
         return;
     mime_note(r, MIME_TRANSFER_ENCODING_MALFORMED, part, part->line, str_trim(state->first.encoding));
-    if (part->encoding != ENCODING_UNKNOWN)
-        return; /* the first reading undoes it; one that does not shows what nobody can use */
     struct second_reading *s = read_body(r, SECOND_FIELDS, part);
     if (!s)
         return;
     s->fields = state->first;
-    s->fields.encoding = str_from(transfer_encoding_name(guess));
+    /* where the first reading undoes it, others show it as it stands */
+    s->fields.encoding = part->encoding == ENCODING_UNKNOWN ? str_from(transfer_encoding_name(guess)) : STR("8bit");
 }
 
 /* LINE with what goes on behind it unfolded, as "Content-" CR LF " Transfer-Encoding: base64" is by readers that join lines first. */
@@ -225,6 +224,8 @@ static void look_at_content(struct mime_reader *r, struct mime_part *part)
         read_body(r, SECOND_TEXT, part);
         return;
     }
+    if (part->first_reading && part->first_reading->encoding == ENCODING_BASE64)
+        return; /* which is how it was read first */
     if (!(part->is_attachment ? could_be_base64(part->body) : looks_like_base64(part->body)))
         return;
     mime_note(r, MIME_WRONG_ENCODING, part, part->line, STR("base64 inside, not declared"));

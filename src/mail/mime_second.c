@@ -85,6 +85,7 @@ static void read_with_fields(struct mime_reader *r, const struct second_reading 
 
     if (!part)
         return;
+    mime_state(part)->first = mime_state(part)->last = mime_state(part)->strict = s->fields;
     mime_apply_fields(r, part, &s->fields);
     mime_walk_run(r, part, s->text, s->line, false, false);
 }

@@ -82,12 +82,16 @@ static struct finding blocked_by_name(const struct record_file *f, const struct 
     return finding_make(REASON_ATTACHMENT_BLOCKED, "%s has the extension " STR_FMT, place_of(f, place), STR_ARG(str_sub(extension, 0, 20)));
 }
 
-/* A program is one whatever it is called; where programs may pass under their own name (the list does not hold them), only a disguise is blocked. */
+/*
+ * A program is one whatever it is called; where programs may pass under their own name (the list does not hold them), only a disguise is blocked. A
+ * script for Unix without an extension ("configure") has its own name: no mail reader and no double click runs it, and run.py passes as well.
+ */
 static struct finding blocked_by_content(const struct record_file *f)
 {
     char place[120];
 
-    if (!f->is_program || (f->extension.len && !(f->facts & FACT_TYPE_DIFFERS)))
+    bool is_named = f->extension.len || f->type == FILE_SCRIPT;
+    if (!f->is_program || (is_named && !(f->facts & FACT_TYPE_DIFFERS)))
         return finding_none();
     return finding_make(REASON_ATTACHMENT_BLOCKED, "%s is a program by its content (" STR_FMT ")", place_of(f, place), STR_ARG(f->type_name));
 }

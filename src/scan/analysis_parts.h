@@ -34,6 +34,7 @@ struct analysis {
     bool links_cut;
     struct file_budget files;
     unsigned mail_depth;
+    bool is_garbled;          /* the text under way may end in what decoding made of something else */
 };
 
 /* Where content stands: evidence names it. */
@@ -45,6 +46,11 @@ struct place {
 void note(struct analysis *a, const struct record *r);
 void note_defect(struct analysis *a, struct place at, bool is_ambiguous, const char *name, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
+
+/* A leaf: decoded, and read in each way in which readers do. */
+void analyze_leaf(struct analysis *a, const struct mime_part *part);
+void note_part(struct analysis *a, const struct mime_part *part, const char *charset, const struct decoded *d /* NULL: holds parts */);
+struct place place_of(const struct mime_part *part);
 
 void analyze_header(struct analysis *a, const struct mime_part *root);
 void analyze_tree(struct analysis *a, struct str message);

@@ -24,7 +24,7 @@ static void note_charset(struct analysis *a, struct place at, const struct chars
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (c->defects & rows[i].flag)
-            note_defect(a, at, rows[i].is_ambiguous, rows[i].name, "the text %s", rows[i].text);
+            note_defect(a, at, rows[i].is_ambiguous && !a->is_garbled, rows[i].name, "the text %s", rows[i].text);
 }
 
 static void note_tricks(struct analysis *a, struct place at, struct str text)

@@ -10,6 +10,8 @@
 
 #define TOP "Date: Tue, 24 Nov 2026 14:11:00 +0000\r\nFrom: =?utf-8?q?Car=C3=B6l?= <carol@Sender.test>\r\nMessage-ID: <1@sender.test>\r\nMIME-Version: 1.0\r\n"
 
+#define BASE64_TEXT "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+
 static struct analyzer *analyzer;
 
 static int set_up(void **state)
@@ -94,6 +96,29 @@ static void both_readings_of_base64(void **state)
     assert_true(r.defect.is_ambiguous);
 }
 
+static bool has_host(const struct record *r, const char *what)
+{
+    return str_is(r->link.host, what);
+}
+
+static bool has_text(const struct record *r, const char *what)
+{
+    return str_find_str(r->text.text, str_from(what)) >= 0;
+}
+
+/* A whole message that is one leaf keeps its own reading where another one hangs below it; what stands behind base64 is read as it stands. */
+static void no_reading_is_lost(void **state)
+{
+    struct scan_limits detailed = sample_limits;
+    detailed.wants_detail = true;
+    struct scan_report report = read_message(TOP BASE64_TEXT "aGVsbG8gdGhlcmU=\r\n\r\n-- \r\nhttps://list.test/\r\n", &detailed);
+    struct record r;
+
+    (void)state;
+    assert_true(find(&report, RECORD_TEXT, &r, has_text, "hello there"));
+    assert_true(find(&report, RECORD_LINK, &r, has_host, "list.test"));
+}
+
 static void ceilings_are_said(void **state)
 {
     struct scan_limits tight = sample_limits;
@@ -104,6 +129,19 @@ static void ceilings_are_said(void **state)
     struct scan_report report = read_message(TOP "Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: base64\r\n\r\naGVsbG8gd29ybGQ=\r\n", &tight);
     assert_true(find(&report, RECORD_DEFECT, &r, is_named, "decoded-ceiling"));
     assert_true(r.defect.is_ambiguous);
+}
+
+static struct settings *usual_settings(void)
+{
+    static const char *const host[] = {"mx.postern.test"};
+    struct setting_value value = {0};
+    struct buf error = buf_make(1024);
+    struct settings *s = settings_new();
+
+    assert_true(s && setting_parse(SETTING_host_name, host, 1, &value, &error) && settings_set(s, NULL, SETTING_host_name, &value));
+    assert_true(settings_finish(s, &error));
+    buf_free(&error);
+    return s;
 }
 
 static void what_policy_makes_of_it(void **state)
@@ -117,16 +155,35 @@ static void what_policy_makes_of_it(void **state)
         {"a program by its type alone", TOP "Content-Type: application/x-msdownload\r\n\r\nx\r\n", REASON_ATTACHMENT_BLOCKED, "the extension exe"},
         {"a message by the name of a program", TOP "Content-Type: message/rfc822; name=a.exe\r\n\r\n" TOP "\r\nx\r\n", REASON_ATTACHMENT_BLOCKED, "a.exe"},
         {"a message named by its subject", TOP "Content-Type: message/rfc822; name=\"Your order at shop.com\"\r\n\r\n" TOP "\r\nx\r\n", REASON_NONE, ""},
+        {"a script that has its own name", TOP "Content-Type: application/octet-stream; name=configure\r\n\r\n#!/bin/sh\r\necho\r\n", REASON_NONE, ""},
+        {"a script that is called a picture", TOP "Content-Type: application/octet-stream; name=a.jpg\r\n\r\n#!/bin/sh\r\necho\r\n",
+         REASON_ATTACHMENT_BLOCKED, "a.jpg is a program"},
         {"a piece", TOP "Content-Type: message/partial; id=x; number=1\r\n\r\nx\r\n", REASON_PARTIAL_MESSAGE, "message/partial"},
+        {"a list's footer behind a base64 text", TOP BASE64_TEXT "SGVsbG8gdGhlcmUsIHRoaXMgaXMgYSBtZXNzYWdlIHRoYXQgaXMgbG9uZyBlbm91Z2guDQo=\r\n_____________\r\nUsers mailing "
+         "list\r\nhttps://lists.example.org/users\r\n", REASON_NONE, ""},
+        {"a footer behind base64 without padding", TOP BASE64_TEXT "aGVsbG8g\r\n-- \r\nA list of ours, for QA and all the rest\r\n", REASON_NONE, ""},
+        {"texts in base64, put together", TOP BASE64_TEXT "aGVsbG8gdGhlcmVl\r\naGVsbG8=\r\naGVsbG8=\r\n", REASON_NONE, ""},
+        {"text that is not the base64 it is declared to be", TOP BASE64_TEXT "This is plain text, QA and all, and not more than that.\r\n", REASON_NONE, ""},
+        {"an encoding with a semicolon", TOP "Content-Type: text/plain\r\nContent-Transfer-Encoding: Quoted-Printable;\r\n\r\nx=3D1\r\n", REASON_NONE, ""},
+        {"a picture behind an encoding with a semicolon", TOP "Content-Type: image/gif; name=a.gif\r\nContent-Transfer-Encoding: base64;\r\n\r\n"
+         "R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7\r\n", REASON_NONE, ""},
+        {"a key in base64, attached as a text", TOP "Content-Type: text/plain; name=id.key\r\nContent-Disposition: attachment; filename=id.key\r\n\r\n"
+         "MIIBCgKCAQEAxvnNNmZVdJkHRwtgDvFkbG9jSmVhfQ==\r\n", REASON_NONE, ""},
+        {"a list's footer behind a signature, the last part that it met", TOP "Content-Type: application/x-pkcs7-signature; name=smime.p7s\r\n"
+         "Content-Transfer-Encoding: base64\r\n\r\nMIAGCSqGSIb3DQEHAqCAMIACAQExCzAJBgUrDgMCGgUAMIAGCSqGSIb3DQEHAQ==\r\n\r\n_______\r\nUsers list\r\n",
+         REASON_NONE, ""},
+        {"a file behind the text's padding", TOP BASE64_TEXT "aGVsbG8gdGhlcmVlLg==\r\nUEsDBBQAAAAAAAAAIQC/YlqrIAAAACAAAAAJAAAAcGFnZS5odG1s\r\n", REASON_MESSAGE_MALFORMED,
+         "goes on behind its end"},
+        {"a file in two readings", TOP "Content-Type: application/octet-stream; name=a.bin\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+         "aGVsbG8gdGhlcmVlLg==\r\naGVsbG8gdGhlcmVlLg==\r\n", REASON_MESSAGE_MALFORMED, "goes on behind its end"},
+        {"a program for those who know x-base64", TOP "Content-Type: text/plain\r\nContent-Transfer-Encoding: x-base64\r\n\r\n"
+         "TVqQAAMAAAAEAAAA//8AALgAAAAAAAAAQAAAAAAAAAA=\r\n", REASON_MESSAGE_MALFORMED, "is a file (pe)"},
+        {"a program in base64 that is not declared", TOP "Content-Type: application/octet-stream; name=a.bin\r\n\r\n"
+         "TVqQAAMAAAAEAAAA//8AALgAAAAAAAAAQAAAAAAAAAA=\r\n", REASON_MESSAGE_MALFORMED, "is a file (pe)"},
     };
-    struct buf error = buf_make(1024);
-    struct settings *s = settings_new();
+    struct settings *s = usual_settings();
 
     (void)state;
-    static const char *const host[] = {"mx.postern.test"};
-    struct setting_value value = {0};
-    assert_true(s && setting_parse(SETTING_host_name, host, 1, &value, &error) && settings_set(s, NULL, SETTING_host_name, &value));
-    assert_true(settings_finish(s, &error));
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct scan_report report = read_message(rows[i].message, &sample_limits);
         struct message_facts facts = {.size = report.size, .now_ms = report.date_ms, .report = &report};
@@ -137,12 +194,6 @@ static void what_policy_makes_of_it(void **state)
             fail_msg("%s: %zu findings, \"%s\"", rows[i].name, found.count, found.count ? found.at[0].evidence : "");
     }
     settings_unref(s);
-    buf_free(&error);
-}
-
-static bool has_host(const struct record *r, const char *what)
-{
-    return str_is(r->link.host, what);
 }
 
 static void where_it_leads(void **state)
@@ -269,7 +320,7 @@ static void a_body_is_no_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_header_as_a_reader_shows_it), cmocka_unit_test(both_readings_of_base64),
+        cmocka_unit_test(the_header_as_a_reader_shows_it), cmocka_unit_test(both_readings_of_base64), cmocka_unit_test(no_reading_is_lost),
         cmocka_unit_test(where_it_leads), cmocka_unit_test(tricks_are_told), cmocka_unit_test(a_body_is_no_file), cmocka_unit_test(results_of_others), cmocka_unit_test(ceilings_are_said), cmocka_unit_test(what_policy_makes_of_it),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -23,6 +23,7 @@ static const struct row {
     ROW("goes on behind the padding", BASE64, "Zm9vYg==\r\nYmFy", "foobbar", DECODE_AFTER_PADDING, 4),
     ROW("two pieces each padded", BASE64, "Zg==Zg==", "ff", DECODE_AFTER_PADDING, 1),
     ROW("padding first", BASE64, "=Zm9v", "foo", DECODE_JUNK, -1),
+    ROW("padding that nothing asks for", BASE64, "Zm9v==Zm9v", "foofoo", DECODE_AFTER_PADDING, 3),
     ROW("more padding than needed is nothing", BASE64, "Zg====", "f", 0, 1),
     ROW("padding missing", BASE64, "Zm9vYg", "foob", DECODE_TRUNCATED, -1),
     ROW("half of the padding", BASE64, "Zm9vYg=", "foob", DECODE_TRUNCATED, 4),

@@ -183,6 +183,12 @@ static bool is_ambiguous(const struct mime_message *m)
     return false;
 }
 
+/* Both readings are in the tree; whoever decodes them tells whether they differ in what matters (analysis_leaf.c). */
+static bool is_left_to_the_content(const struct trick *t)
+{
+    return t->defect == MIME_WRONG_ENCODING || t->defect == MIME_TRANSFER_ENCODING_MALFORMED;
+}
+
 static const char *judge(const struct trick *t, const struct mime_message *m, bool in_first, bool in_second)
 {
     if (!in_first && !in_second)
@@ -191,7 +197,7 @@ static const char *judge(const struct trick *t, const struct mime_message *m, bo
         return "the file is not seen by the first reading";
     if (t->where == SECOND && in_first)
         return "the file is seen by the first reading";
-    if (!in_first && !is_ambiguous(m))
+    if (!in_first && !is_ambiguous(m) && !is_left_to_the_content(t))
         return "nobody is told that readers differ";
     if (t->defect != MIME_NO_DEFECT && !find(m, t->defect))
         return "the finding is missing";

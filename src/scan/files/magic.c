@@ -65,6 +65,8 @@ static bool is_only_a_word(struct str bytes, enum file_type t)
 {
     enum { PROGRAM_HEAD = 64 };
 
+    if (t == FILE_ELF) /* 32 or 64 bits, and which end comes first */
+        return bytes.len < 6 || bytes.at[4] < 1 || bytes.at[4] > 2 || bytes.at[5] < 1 || bytes.at[5] > 2;
     if (t == FILE_PE)
         return bytes.len >= PROGRAM_HEAD / 4 && is_text(str_sub(bytes, 0, PROGRAM_HEAD));
     return t == FILE_BZIP2 && !has_at(bytes, 0, STR("BZh"));
