@@ -252,6 +252,22 @@ void mime_apply_fields(struct mime_reader *r, struct mime_part *part, const stru
         mime_note(r, MIME_COMMENT_IN_STRUCTURE, part, part->line, str_trim(fields->encoding));
 }
 
+/* Readers that want a name for what has none take what else looks like one: the description, or the end of the content's address. */
+static void add_made_up_names(struct arena *arena, struct mime_part *part)
+{
+    struct str location = part->content_location, description = part->description;
+
+    if (part->name.len || str_is(part->type.type, "text") || str_is(part->type.type, "image") || mime_part_is_multipart(part))
+        return;
+    if (str_find(description, ' ') < 0)
+        add_other_name(arena, part, description);
+    ptrdiff_t query = str_find(location, '?'), host = str_find_str(location, STR("://"));
+    location = query < 0 ? location : str_sub(location, 0, (size_t)query);
+    ptrdiff_t slash = str_find_last(location, '/');
+    if (slash < 0 || (host >= 0 && slash > host + 2))
+        add_other_name(arena, part, str_from_index(location, (size_t)(slash + 1)));
+}
+
 static void set_name(struct arena *arena, struct mime_part *part)
 {
     struct str filename = name_in(part->disposition.parameters, "filename"), name = name_in(part->type.parameters, "name");
@@ -261,6 +277,7 @@ static void set_name(struct arena *arena, struct mime_part *part)
     add_other_names(arena, part, part->disposition.parameters, "name");
     add_other_names(arena, part, part->type.parameters, "name");
     add_other_names(arena, part, part->type.parameters, "filename");
+    add_made_up_names(arena, part);
     bool is_text = content_type_is(&part->type, "text", "plain") || content_type_is(&part->type, "text", "html");
     bool is_inline = part->disposition.kind.len == 0 || str_is(part->disposition.kind, "inline");
     part->is_attachment = !is_inline || (!is_text && (part->name.len || !str_is(part->type.type, "text")));

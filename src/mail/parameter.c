@@ -74,19 +74,20 @@ static struct str take_unquoted(struct segments *list, struct structured *s)
     return str_n(start, (size_t)(end - start));
 }
 
-/* What stands behind a value or a type that is whole already. */
-static void skip_junk(struct segments *list, struct structured *s)
+/* What stands behind a value or a type that is whole already. False when there is nothing. */
+static bool skip_junk(struct segments *list, struct structured *s)
 {
     structured_skip(s);
     if (at_end(s))
-        return;
+        return false;
     if (looks_like_parameter(s->rest)) {
         list->defects |= PARAMETER_NO_SEMICOLON;
-        return;
+        return false;
     }
     unsigned defects = list->defects | PARAMETER_JUNK;
     take_unquoted(list, s);
     list->defects = defects | (list->defects & PARAMETER_NO_SEMICOLON);
+    return true;
 }
 
 static void take_value(struct segments *list, struct structured *s, struct segment *segment)
@@ -96,7 +97,8 @@ static void take_value(struct segments *list, struct structured *s, struct segme
     if (structured_take_quoted(s, &segment->text)) {
         segment->is_quoted = true;
         segment->raw = str_n(start, (size_t)(s->rest.at - start));
-        skip_junk(list, s);
+        if (skip_junk(list, s))
+            segment->whole = str_n(start, (size_t)(s->rest.at - start));
     } else if (structured_peek(s) == '"') {
         /* no end: all the rest, as most readers have it; others stop at the semicolon or show the quote */
         segment->is_quoted = true;
@@ -192,6 +194,22 @@ static void add_segment(struct segments *list, struct segment *segment)
     list->at[list->count++] = *segment;
 }
 
+/* "a.txt".exe: some end the value at the quote, some go on to the semicolon and leave the quotes out. */
+static void add_whole(struct segments *list, const struct segment *segment)
+{
+    struct segment other = *segment;
+    char *to = arena_bytes(list->arena, segment->whole.len);
+    size_t len = 0;
+
+    for (size_t i = 0; to && i < segment->whole.len; i++)
+        if (segment->whole.at[i] != '"')
+            to[len++] = segment->whole.at[i];
+    other.text = other.raw = str_n(to, len);
+    other.is_quoted = false;
+    if (len)
+        add_segment(list, &other);
+}
+
 static void take_parameter(struct segments *list, struct structured *s)
 {
     struct segment segment = {0};
@@ -210,8 +228,11 @@ static void take_parameter(struct segments *list, struct structured *s)
         list->defects |= PARAMETER_JUNK;
     if (segment.raw.len == 0)
         list->defects |= PARAMETER_NO_VALUE;
-    if (segment.name.len && segment.raw.len)
-        add_segment(list, &segment);
+    if (!segment.name.len || !segment.raw.len)
+        return;
+    add_segment(list, &segment);
+    if (segment.whole.len)
+        add_whole(list, &segment);
 }
 
 /* Everything behind the type or the kind. */

@@ -36,10 +36,21 @@ static bool has_control(struct str s)
     return false;
 }
 
+/* ISO-2022-JP, whose octets are all below 128: old Japanese mailers write it as it is. */
+static bool is_japanese(struct str s)
+{
+    return str_find_str(s, STR("\x1B$")) >= 0;
+}
+
 struct str parameter_text(struct segments *list, struct str text)
 {
     struct charset_result out;
 
+    if (!has_8bit(text) && is_japanese(text)) {
+        list->defects |= PARAMETER_8BIT; /* raw text where none may be, whatever its highest bit */
+        charset_decode(list->charsets, list->arena, STR("iso-2022-jp"), text, text.len * 4 + 4, &out);
+        text = out.text;
+    }
     if (has_control(text))
         list->defects |= PARAMETER_CONTROL;
     if (!has_8bit(text))
@@ -131,7 +142,7 @@ static struct str decode_plain(struct segments *list, struct str text)
     unsigned words = 0;
 
     if (str_find_str(text, STR("=?")) >= 0) {
-        struct str decoded = words_decode(list->arena, list->charsets, text, &words);
+        struct str decoded = words_decode_exact(list->arena, list->charsets, text, &words);
         if (words & WORDS_FOUND) {
             list->defects |= PARAMETER_ENCODED_WORD;
             if (words & WORDS_CONTROL)
@@ -171,8 +182,10 @@ static struct parameter *decode(struct segments *list, struct segment **pieces, 
     return to;
 }
 
-/* The pieces of a continued name by number; of two with one number the first. Returns their count. */
-static size_t gather_pieces(struct segments *list, size_t from, struct segment **pieces)
+/*
+ * The pieces of a continued name by number; of two with one number the first, and in LAST the last, as some readers have it. Returns their count.
+ */
+static size_t gather_pieces(struct segments *list, size_t from, struct segment **pieces, struct segment **last)
 {
     size_t count = 0;
 
@@ -188,10 +201,12 @@ static size_t gather_pieces(struct segments *list, size_t from, struct segment *
         piece->is_joined = true;
         if (at > 0 && pieces[at - 1]->section == piece->section) {
             list->defects |= PARAMETER_TWICE;
+            last[at - 1] = piece;
             continue;
         }
         memmove(pieces + at + 1, pieces + at, (count - at) * sizeof *pieces);
-        pieces[at] = piece;
+        memmove(last + at + 1, last + at, (count - at) * sizeof *last);
+        pieces[at] = last[at] = piece;
         count++;
     }
     for (size_t i = 0; i < count; i++)
@@ -214,7 +229,7 @@ static void append(struct segments *list, struct list *to, struct parameter *cou
 /* All forms of the name of segment FROM. */
 static void join_name(struct segments *list, size_t from, struct list *to)
 {
-    struct segment *pieces[PARAMETERS_MAX];
+    struct segment *pieces[PARAMETERS_MAX], *last[PARAMETERS_MAX];
     struct parameter *counts = NULL;
     enum form form_that_counts = FORM_PLAIN;
     struct str name = list->at[from].name;
@@ -225,9 +240,9 @@ static void join_name(struct segments *list, size_t from, struct list *to)
             if (segment->is_joined || (int)form_of(segment) != form || !str_eq(segment->name, name))
                 continue;
             size_t count = 1;
-            pieces[0] = segment;
+            pieces[0] = last[0] = segment;
             if (form == FORM_CONTINUED)
-                count = gather_pieces(list, i, pieces);
+                count = gather_pieces(list, i, pieces, last);
             segment->is_joined = true;
             struct parameter *one = decode(list, pieces, count);
             append(list, to, counts, one, (int)form_that_counts == form ? PARAMETER_TWICE : PARAMETER_BOTH_FORMS);
@@ -235,6 +250,8 @@ static void join_name(struct segments *list, size_t from, struct list *to)
                 counts = one;
                 form_that_counts = (enum form)form;
             }
+            if (memcmp(pieces, last, count * sizeof *pieces) != 0)
+                append(list, to, counts, decode(list, last, count), PARAMETER_TWICE);
         }
     }
 }

@@ -8,6 +8,7 @@ struct segment {
     struct str name;  /* lower case, without stars */
     struct str text;  /* without quotes, backslashes and folds */
     struct str raw;
+    struct str whole; /* of a quoted string with more behind it: all up to the semicolon; else empty */
     uint32_t section; /* name*SECTION, where has_section */
     bool has_section;
     bool is_extended; /* a star at the end */

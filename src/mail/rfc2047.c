@@ -28,6 +28,7 @@ struct decoder {
     struct buf octets;  /* of the words since the last flush, all of one charset */
     struct str charset; /* of `octets` */
     unsigned defects;
+    bool keeps_controls;
 };
 
 static bool is_control(char c)
@@ -174,7 +175,7 @@ static void decode_b(struct decoder *d, struct str text)
         d->defects |= WORDS_BROKEN;
 }
 
-/* Text that is to be shown: every control character becomes a blank. */
+/* Text that is to be shown: every control character becomes a blank, but where a machine reads it. */
 static void add_shown(struct decoder *d, struct str text)
 {
     for (size_t i = 0; i < text.len; i++) {
@@ -187,7 +188,7 @@ static void add_shown(struct decoder *d, struct str text)
             break;
         if (text.at[i] != '\t')
             d->defects |= WORDS_CONTROL;
-        buf_add_char(&d->out, ' ');
+        buf_add_char(&d->out, d->keeps_controls ? text.at[i] : ' ');
     }
 }
 
@@ -325,7 +326,7 @@ static void walk(struct decoder *d, struct str value)
     add_plain(d, str_from_index(value, plain_from));
 }
 
-struct str words_decode(struct arena *arena, struct charset_context *charsets, struct str value, unsigned *defects)
+static struct str decode(struct arena *arena, struct charset_context *charsets, struct str value, unsigned *defects, bool keeps_controls)
 {
     value = str_trim(value);
     if (is_plain_ascii(value) && str_find_str(value, STR("=?")) < 0) {
@@ -333,7 +334,8 @@ struct str words_decode(struct arena *arena, struct charset_context *charsets, s
             *defects = 0;
         return value;
     }
-    struct decoder d = {.arena = arena, .charsets = charsets, .out = buf_make(value.len * 4 + 64), .octets = buf_make(value.len + 1)};
+    struct decoder d = {.arena = arena, .charsets = charsets, .out = buf_make(value.len * 4 + 64), .octets = buf_make(value.len + 1),
+                        .keeps_controls = keeps_controls};
     walk(&d, value);
     struct str text = arena_str(arena, str_trim(buf_str(&d.out)));
     if (d.out.failed || d.octets.failed)
@@ -343,4 +345,14 @@ struct str words_decode(struct arena *arena, struct charset_context *charsets, s
     if (defects)
         *defects = d.defects;
     return text;
+}
+
+struct str words_decode(struct arena *arena, struct charset_context *charsets, struct str value, unsigned *defects)
+{
+    return decode(arena, charsets, value, defects, false);
+}
+
+struct str words_decode_exact(struct arena *arena, struct charset_context *charsets, struct str value, unsigned *defects)
+{
+    return decode(arena, charsets, value, defects, true);
 }

@@ -1,6 +1,6 @@
 /*
  * rfc2047.h: encoded words in header text (RFC 2047, RFC 2231 §5), correct ones and the broken ones that readers show all the same: blanks inside, no
- * blank between or around, cut, a character split over two, in quoted strings. Text out is what a person sees, never what a machine should act on.
+ * blank between or around, cut, a character split over two, in quoted strings. Text out is what a person sees.
  */
 #ifndef MAIL_RFC2047_H
 #define MAIL_RFC2047_H
@@ -24,5 +24,7 @@ enum words_defect {
  * around it becomes one blank, as readers show it. Linear. DEFECTS (may be NULL) gets enum words_defect flags. Empty when the arena is used up.
  */
 struct str words_decode(struct arena *arena, struct charset_context *charsets, struct str value, unsigned *defects);
+/* The same for what a machine acts on, a file's name: control characters stay as they are. */
+struct str words_decode_exact(struct arena *arena, struct charset_context *charsets, struct str value, unsigned *defects);
 
 #endif

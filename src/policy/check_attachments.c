@@ -41,6 +41,12 @@ struct finding check_file_names(const struct message_facts *m, const struct poli
     return finding_none();
 }
 
+/* "notes.txt.{3050F4D8-98B5-11CF-BB82-00AA00BDCE0B}": Windows hides such an extension and opens the file as that class does. */
+static bool is_class_identifier(struct str extension)
+{
+    return extension.len == 38 && extension.at[0] == '{' && extension.at[37] == '}';
+}
+
 static bool extension_is_blocked(const struct setting_list *list, struct str extension)
 {
     for (size_t i = 0; i < list->count; i++) {
@@ -50,16 +56,7 @@ static bool extension_is_blocked(const struct setting_list *list, struct str ext
         if (extension.len && str_eq_case(one, extension))
             return true;
     }
-    return false;
-}
-
-/* The last extension of a name that another reader shows, as the file system of its reader would take it. */
-static struct str extension_of(struct str name)
-{
-    while (name.len && memchr(". '\"<>|?*:;,", name.at[name.len - 1], 12)) /* cut off when a file is saved */
-        name.len--;
-    ptrdiff_t dot = str_find_last(name, '.');
-    return dot < 0 ? str_n(NULL, 0) : str_from_index(name, (size_t)dot + 1);
+    return list->count && is_class_identifier(extension);
 }
 
 /* "logo@example.com", after its Content-ID; "Your order at shop.com", after its subject, as some mailers do. Nothing runs a picture or a message. */
@@ -71,15 +68,13 @@ static bool is_named_after_a_domain(const struct record_file *f, struct str exte
 static struct finding blocked_by_name(const struct record_file *f, const struct setting_list *list)
 {
     char place[120];
-    struct str extension = f->extension, others = f->other_name;
+    struct str extension = f->extension, others = f->extensions;
 
-    if (!extension_is_blocked(list, extension))
-        extension = extension_of(f->name);
     while (others.len && !extension_is_blocked(list, extension))
-        extension = extension_of(str_cut(&others, '/'));
+        extension = str_cut(&others, '/');
     if (!extension_is_blocked(list, extension) || is_named_after_a_domain(f, extension))
         return finding_none();
-    return finding_make(REASON_ATTACHMENT_BLOCKED, "%s has the extension " STR_FMT, place_of(f, place), STR_ARG(str_sub(extension, 0, 20)));
+    return finding_make(REASON_ATTACHMENT_BLOCKED, "%s has the extension " STR_FMT, place_of(f, place), STR_ARG(str_sub(extension, 0, 40)));
 }
 
 /*

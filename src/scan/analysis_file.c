@@ -17,7 +17,7 @@ static void note_one(struct analysis *a, struct place at, const struct record_fi
 static void note_entry(struct analysis *a, struct place at, const struct file_entry *e)
 {
     struct record_file f = {.level = e->level, .type = (uint16_t)e->type, .facts = e->facts, .size = e->size, .has_sha256 = e->has_sha256,
-                            .name = e->path, .extension = file_extension(a->arena, e->name)};
+                            .name = e->path, .extension = file_extension(a->arena, e->name), .extensions = analyze_extensions(a, e->name, str_n(NULL, 0))};
 
     memcpy(f.sha256, e->sha256, sizeof f.sha256);
     note_one(a, at, &f);
@@ -54,8 +54,7 @@ static void read_entries(struct analysis *a, struct place at, const struct file_
     a->links_cut |= f->urls_dropped > 0;
 }
 
-/* Readers make up a name for what has none, with an extension by its declared type. */
-static struct str extension_of(struct analysis *a, const struct mime_part *part, struct str name)
+struct str analyze_extension_by_type(const struct mime_part *part)
 {
     static const struct { const char *type, *subtype, *extension; } rows[] = {
         {"application", "x-msdownload", "exe"}, {"application", "x-msdos-program", "exe"}, {"application", "x-dosexec", "exe"},
@@ -63,12 +62,19 @@ static struct str extension_of(struct analysis *a, const struct mime_part *part,
         {"application", "x-bat", "bat"}, {"application", "bat", "bat"}, {"application", "x-msi", "msi"}, {"application", "x-ms-installer", "msi"},
         {"application", "java-archive", "jar"}, {"application", "x-java-archive", "jar"}, {"application", "javascript", "js"},
         {"application", "x-javascript", "js"}, {"text", "javascript", "js"}, {"text", "vbscript", "vbs"}, {"text", "x-vbscript", "vbs"},
-        {"application", "x-vbs", "vbs"}};
+        {"application", "x-vbs", "vbs"}, {"application", "x-powershell", "ps1"}, {"text", "x-powershell", "ps1"}};
 
-    for (size_t i = 0; part && !name.len && i < sizeof rows / sizeof *rows; i++)
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (content_type_is(&part->type, rows[i].type, rows[i].subtype))
             return str_from(rows[i].extension);
-    return file_extension(a->arena, name);
+    return str_n(NULL, 0);
+}
+
+static struct str extension_of(struct analysis *a, const struct mime_part *part, struct str name)
+{
+    struct str extension = file_extension(a->arena, name);
+
+    return part && !extension.len ? analyze_extension_by_type(part) : extension;
 }
 
 static void note_whole(struct analysis *a, struct place at, const struct mime_part *part, struct str name, struct str content,
@@ -76,6 +82,7 @@ static void note_whole(struct analysis *a, struct place at, const struct mime_pa
 {
     struct record_file f = {.type = (uint16_t)report->type, .facts = report->facts, .size = content.len, .has_sha256 = true, .name = name,
                             .other_name = part ? part->other_name : str_n(NULL, 0), .extension = extension_of(a, part, name),
+                            .extensions = analyze_extensions(a, name, part ? part->other_name : str_n(NULL, 0)),
                             .detail = report->detail};
 
     if (report->entries_dropped)
@@ -86,7 +93,8 @@ static void note_whole(struct analysis *a, struct place at, const struct mime_pa
 
 void analyze_file_name(struct analysis *a, struct place at, const struct mime_part *part)
 {
-    struct record_file f = {.type = FILE_EMAIL, .name = part->name, .other_name = part->other_name, .extension = file_extension(a->arena, part->name)};
+    struct record_file f = {.type = FILE_EMAIL, .name = part->name, .other_name = part->other_name, .extension = file_extension(a->arena, part->name),
+                            .extensions = analyze_extensions(a, part->name, part->other_name)};
 
     note_one(a, at, &f);
 }

@@ -82,7 +82,7 @@ static bool is_text_part(const struct mime_part *part)
 /* Saved as a file whatever it holds. */
 static bool is_file_part(const struct mime_part *part)
 {
-    return part->is_attachment || part->name.len || part->other_name.len || !is_text_part(part);
+    return part->is_attachment || part->name.len || part->other_name.len || !is_text_part(part) || analyze_extension_by_type(part).len;
 }
 
 /* What is declared as text is read as text by every reader; HTML is told by its declaration or, as some readers do, by its looks. */

@@ -62,6 +62,10 @@ void analyze_html(struct analysis *a, struct place at, struct str declared_chars
 void analyze_file_text(struct analysis *a, struct place at, struct str content);
 void analyze_links(struct analysis *a, struct place at, const char *source, struct str text);
 void analyze_link(struct analysis *a, struct place at, const char *source, enum html_link_kind kind, struct str target, struct str shown, bool hidden);
+/* What readers make up for a file whose name has none; "" where its declared type says nothing. */
+struct str analyze_extension_by_type(const struct mime_part *part);
+/* Every extension that a file of this name, or of OTHERS (joined by slashes), may be saved with: "exe/txt", in the arena. */
+struct str analyze_extensions(struct analysis *a, struct str name, struct str others);
 /* A part that holds parts, and has a name: an attached message is a file where it is saved. */
 void analyze_file_name(struct analysis *a, struct place at, const struct mime_part *part);
 /* PART is NULL for a file that stood inside a text. */

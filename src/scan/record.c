@@ -26,7 +26,7 @@ static const struct field part_fields[] = {
 static const struct field file_fields[] = {
     AT(file, U8, level), AT(file, U16, type), AT(file, U32, facts), AT(file, U64, size), AT(file, BOOL, has_sha256),
     AT(file, BOOL, is_program), AT(file, BOOL, is_archive), AT(file, HASH, sha256), AT(file, TEXT, path), AT(file, TEXT, name),
-    AT(file, TEXT, other_name), AT(file, TEXT, type_name), AT(file, TEXT, extension), AT(file, TEXT, detail)};
+    AT(file, TEXT, other_name), AT(file, TEXT, type_name), AT(file, TEXT, extension), AT(file, TEXT, extensions), AT(file, TEXT, detail)};
 static const struct field mailbox_fields[] = {AT(mailbox, TEXT, field), AT(mailbox, TEXT, display), AT(mailbox, TEXT, address),
                                               AT(mailbox, TEXT, domain), AT(mailbox, U32, defects)};
 static const struct field hop_fields[] = {AT(hop, I64, date_ms), AT(hop, TEXT, helo), AT(hop, TEXT, host), AT(hop, TEXT, ip),

@@ -42,6 +42,7 @@ struct record_file {
     struct str other_name;           /* another reader shows this one */
     struct str type_name;            /* "pe" */
     struct str extension;            /* of the name's last component, lower case */
+    struct str extensions;           /* all that some reader may save it with, not folded in case: "exe/txt" */
     struct str detail;               /* in words */
 };
 

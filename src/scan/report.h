@@ -8,7 +8,7 @@
 
 #include "scan/record.h"
 
-enum { REPORT_SUBJECT_MAX = 256, REPORT_ADDRESS_MAX = 320, REPORT_ID_MAX = 256, REPORT_VERSION = 2,
+enum { REPORT_SUBJECT_MAX = 256, REPORT_ADDRESS_MAX = 320, REPORT_ID_MAX = 256, REPORT_VERSION = 3,
        REPORT_TAIL_MAX = 4 * 1024 * 1024 /* octets of records, the detailed report's texts included */ };
 
 /* What a Date can say: 0001 … 9999 and a zone. Keeps sums with date_ms from overflowing. */

@@ -153,6 +153,12 @@ static void what_policy_makes_of_it(void **state)
          REASON_ATTACHMENT_BLOCKED, "the extension exe"},
         {"a program in a text", TOP "\r\nhello\r\n\r\nbegin 644 a.scr\r\n#:&5L\r\n`\r\nend\r\n", REASON_ATTACHMENT_BLOCKED, "a.scr"},
         {"a program by its type alone", TOP "Content-Type: application/x-msdownload\r\n\r\nx\r\n", REASON_ATTACHMENT_BLOCKED, "the extension exe"},
+        {"a script by its type, without a name", TOP "Content-Type: text/x-vbscript\r\n\r\nx\r\n", REASON_ATTACHMENT_BLOCKED, "the extension vbs"},
+        {"a program that only its description names", TOP "Content-Type: application/octet-stream\r\nContent-Description: a.exe\r\n\r\nx\r\n",
+         REASON_ATTACHMENT_BLOCKED, "the extension exe"},
+        {"a program named by its address", TOP "Content-Type: application/octet-stream\r\nContent-Location: http://x.test/a.exe?b=c.d\r\n\r\nx\r\n",
+         REASON_ATTACHMENT_BLOCKED, "the extension exe"},
+        {"a page that a script made", TOP "Content-Type: text/html\r\nContent-Location: http://x.test/cgi/page.dll\r\n\r\nx\r\n", REASON_NONE, ""},
         {"a message by the name of a program", TOP "Content-Type: message/rfc822; name=a.exe\r\n\r\n" TOP "\r\nx\r\n", REASON_ATTACHMENT_BLOCKED, "a.exe"},
         {"a message named by its subject", TOP "Content-Type: message/rfc822; name=\"Your order at shop.com\"\r\n\r\n" TOP "\r\nx\r\n", REASON_NONE, ""},
         {"a script that has its own name", TOP "Content-Type: application/octet-stream; name=configure\r\n\r\n#!/bin/sh\r\necho\r\n", REASON_NONE, ""},
@@ -192,6 +198,55 @@ static void what_policy_makes_of_it(void **state)
         const struct finding *f = rows[i].reason == REASON_NONE ? NULL : findings_first(&found, rows[i].reason);
         if (rows[i].reason == REASON_NONE ? found.count != 0 : !f || !strstr(f->evidence, rows[i].evidence))
             fail_msg("%s: %zu findings, \"%s\"", rows[i].name, found.count, found.count ? found.at[0].evidence : "");
+    }
+    settings_unref(s);
+}
+
+/* A name as a header has it, and the extension that it is blocked for; "" when it is not. */
+static void names_as_they_are_saved(void **state)
+{
+    static const struct { const char *field, *extension; } rows[] = {
+        {"filename=\"a.exe::$DATA\"", "exe"},
+        {"filename=\"a.exe:x.txt\"", "exe"},
+        {"filename=\"a.exe;.txt\"", "exe"},
+        {"filename=\"a.exe/\"", "exe"},
+        {"filename=\"a.exe                                        .txt\"", "exe"},
+        {"filename=\"a.exe%00.txt\"", "exe"},
+        {"filename=\"a. exe\"", "exe"},
+        {"filename=\"a.txt\".exe", "exe"},
+        {"filename=\"=?utf-8?q?a.exe=00.txt?=\"", "exe"},
+        {"filename=\"=?utf-8?q?a.exe=0D=0A.txt?=\"", "exe"},
+        {"filename*=utf-8''=?utf-8?q?a=2Eexe?=", "exe"},
+        {"filename*0=a.txt; filename*0=a.exe", "exe"},
+        {"filename*=utf-8''a.ex%C2%ADe", "exe"},             /* soft hyphen */
+        {"filename*=utf-8''a.e%CD%8Fxe", "exe"},             /* combining grapheme joiner */
+        {"filename*=utf-8''a.exe%E3%80%80", "exe"},          /* ideographic space */
+        {"filename*=utf-8''a.exe%EF%B8%8F", "exe"},          /* variation selector */
+        {"filename*=utf-8''a.%EF%BD%85%EF%BD%98%EF%BD%85", "exe"}, /* full width */
+        {"filename*=utf-8''a%EF%BC%8Eexe", "exe"},           /* full width dot */
+        {"filename*=utf-8''a.exe%E2%80%A8.txt", "exe"},      /* line separator */
+        {"filename=\"notes.txt.{3050F4D8-98B5-11CF-BB82-00AA00BDCE0B}\"", "{3050F4D8-98B5-11CF-BB82-00AA00BDCE0B}"},
+        {"filename=\"Offer of shop.com:2024.pdf\"", ""},
+        {"filename=\"Re: setup.exe: it works.txt\"", ""},
+        {"filename=\"100%25 sure.pdf\"", ""},
+        {"filename=\"50% off at 10:30; see below.pdf\"", ""},
+        {"filename*=utf-8''%E8%AB%8B%E6%B1%82%E6%9B%B8%EF%BC%88%E5%86%99%EF%BC%89.pdf", ""},
+        {"filename=\"a   b.c   d.txt\"", ""},
+    };
+    struct settings *s = usual_settings();
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char message[1024], wanted[80];
+        snprintf(message, sizeof message, TOP "Content-Type: application/octet-stream\r\nContent-Disposition: attachment; %s\r\n\r\nx\r\n", rows[i].field);
+        snprintf(wanted, sizeof wanted, "has the extension %s", rows[i].extension);
+        struct scan_report report = read_message(message, &sample_limits);
+        struct message_facts facts = {.size = report.size, .now_ms = report.date_ms, .report = &report};
+        struct findings found = {0};
+        stage_message(&facts, settings_system(s), &found);
+        const struct finding *f = findings_first(&found, REASON_ATTACHMENT_BLOCKED);
+        if (*rows[i].extension ? !f || !strstr(f->evidence, wanted) : found.count != 0)
+            fail_msg("%s: %zu findings, \"%s\"", rows[i].field, found.count, found.count ? found.at[0].evidence : "");
     }
     settings_unref(s);
 }
@@ -321,7 +376,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_header_as_a_reader_shows_it), cmocka_unit_test(both_readings_of_base64), cmocka_unit_test(no_reading_is_lost),
-        cmocka_unit_test(where_it_leads), cmocka_unit_test(tricks_are_told), cmocka_unit_test(a_body_is_no_file), cmocka_unit_test(results_of_others), cmocka_unit_test(ceilings_are_said), cmocka_unit_test(what_policy_makes_of_it),
+        cmocka_unit_test(where_it_leads), cmocka_unit_test(tricks_are_told), cmocka_unit_test(a_body_is_no_file), cmocka_unit_test(results_of_others), cmocka_unit_test(ceilings_are_said), cmocka_unit_test(what_policy_makes_of_it), cmocka_unit_test(names_as_they_are_saved),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
