@@ -38,7 +38,7 @@ def commands(directory, version):
     return out
 
 
-LEVELS = {"P": "process", "S": "system", "T": "tenant", "D": "domain", "M": "mailbox"}
+LEVELS = {"P": "process", "S": "system", "T": "tenant", "D": "domain", "M": "mailbox", "U": "account"}
 
 
 def settings(directory, version):

@@ -6,7 +6,5 @@
 
 /* Frees all that P owns. */
 void policy_clear(struct policy *p);
-/* Once all is set: what follows from it. PARENT is finished already; NULL for the defaults. False with the reason in ERROR. */
-bool policy_finish(struct policy *p, const struct policy *parent, struct buf *error);
 
 #endif

@@ -75,6 +75,24 @@ void policy_clear(struct policy *p)
     *p = (struct policy){0};
 }
 
+struct policy *policy_new(unsigned level)
+{
+    struct policy *p = calloc(1, sizeof *p);
+
+    if (p)
+        p->level = level;
+    return p;
+}
+
+void policy_free(struct policy **p)
+{
+    if (!*p)
+        return;
+    policy_clear(*p);
+    free(*p);
+    *p = NULL;
+}
+
 static bool compile_pattern(struct policy *p, struct buf *error)
 {
     const char *text = p->value[place_of(p, SETTING_restricted_local_part)].text;

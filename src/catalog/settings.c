@@ -21,6 +21,7 @@
 #define T LEVEL_T
 #define D LEVEL_D
 #define M LEVEL_M
+#define U LEVEL_U
 static const struct setting_row rows[SETTING_COUNT] = {
 #define SETTING(id, type_, default_, min_, max_, levels_, unit_, help_) \
     [SETTING_##id] = {#id, SETTING_##type_, default_, min_, max_, levels_, unit_, help_, SETTING_IS_USED_##id},
@@ -32,6 +33,7 @@ static const struct setting_row rows[SETTING_COUNT] = {
 #undef T
 #undef D
 #undef M
+#undef U
 
 struct domain_node {
     struct hash_node node;

@@ -25,7 +25,7 @@ enum setting_type {
     SETTING_LIST, SETTING_CHOICE, SETTING_ACTION, SETTING_NETWORKS
 };
 
-enum setting_level { LEVEL_P = 1, LEVEL_S = 2, LEVEL_T = 4, LEVEL_D = 8, LEVEL_M = 16 };
+enum setting_level { LEVEL_P = 1, LEVEL_S = 2, LEVEL_T = 4, LEVEL_D = 8, LEVEL_M = 16, LEVEL_U = 32 /* outgoing account */ };
 
 struct setting_row {
     const char *name;
@@ -99,6 +99,11 @@ struct settings *settings_new(void);
 struct policy *settings_system_policy(struct settings *s);
 /* Takes the memory of TAKE in any case. False: not a setting of that level, or out of memory. */
 bool policy_set(struct policy *p, enum setting id, struct setting_value *take);
+/* Once all is set: what follows from it. PARENT is finished already; NULL for the defaults. False with the reason in ERROR. */
+bool policy_finish(struct policy *p, const struct policy *parent, struct buf *error) __attribute__((warn_unused_result));
+/* A level that no snapshot holds, such as an outgoing account's; its owner keeps the parent's snapshot as long. To be set, then finished. */
+struct policy *policy_new(unsigned level); /* NULL out of memory */
+void policy_free(struct policy **p);
 /* As policy_set(), at a domain or, without one, at the operator's level. */
 bool settings_set(struct settings *s, struct domain *domain_or_null, enum setting id, struct setting_value *take);
 /* PARENT NULL: directly below the operator. NULL: the number is taken, or out of memory. */

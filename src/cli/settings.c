@@ -17,7 +17,7 @@ static const char *type_name(enum setting_type type)
 
 static void levels_text(unsigned levels, char *to)
 {
-    static const char letters[] = "PSTDM";
+    static const char letters[] = "PSTDMU";
 
     for (int i = 0; letters[i]; i++)
         if (levels & (1U << i))
