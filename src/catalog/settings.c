@@ -4,6 +4,7 @@
 #include "base/bug.h"
 #include "base/hash.h"
 #include "base/list.h"
+#include "catalog/recipient_set.h"
 #include "catalog/setting_parts.h"
 #include "catalog/settings_check.h"
 
@@ -41,6 +42,13 @@ struct domain_node {
     char name[];
 };
 
+struct alias_node {
+    struct hash_node node;
+    const struct domain *domain;
+    struct str name;
+    char text[];
+};
+
 struct tenant_node {
     struct list list;
     struct tenant tenant;
@@ -58,7 +66,8 @@ struct mailbox_node {
 struct settings {
     atomic_uint refs;
     struct policy defaults, system;
-    struct hash_table domains, mailboxes;
+    struct hash_table domains, aliases, mailboxes;
+    struct recipient_set recipients;
     struct domain_node **list; /* in the order of the file */
     size_t count, room;
     struct list tenants, levels; /* levels: of mailboxes; both in the order of their arrival */
@@ -153,6 +162,34 @@ struct domain *settings_add_domain_of(struct settings *s, struct str name, const
 struct domain *settings_add_domain(struct settings *s, struct str name)
 {
     return settings_add_domain_of(s, name, NULL);
+}
+
+bool settings_add_alias(struct settings *s, struct str name, const struct domain *domain)
+{
+    struct alias_node *a = settings_domain(s, name) ? NULL : calloc(1, sizeof *a + name.len);
+
+    if (!a)
+        return false;
+    memcpy(a->text, name.at, name.len);
+    a->name = str_n(a->text, name.len);
+    a->domain = domain;
+    if (hash_insert(&s->aliases, &a->node, hash_str_case(name)))
+        return true;
+    free(a);
+    return false;
+}
+
+bool settings_know_recipient(struct settings *s, const struct domain *domain, struct str local_part)
+{
+    return recipient_set_add(&s->recipients, domain->name, local_part);
+}
+
+bool settings_knows_recipient(const struct settings *s, const struct domain *domain, struct str local_part)
+{
+    ptrdiff_t plus = str_find(local_part, '+');
+
+    return recipient_set_has(&s->recipients, domain->name, local_part) ||
+           (plus > 0 && recipient_set_has(&s->recipients, domain->name, str_sub(local_part, 0, (size_t)plus)));
 }
 
 static uint64_t mailbox_key(const struct domain *domain, struct str local_part)
@@ -305,6 +342,12 @@ struct settings *settings_ref(struct settings *s)
     return s;
 }
 
+static void free_alias(struct hash_node *node, void *arg)
+{
+    (void)arg;
+    free(container_of(node, struct alias_node, node));
+}
+
 void settings_unref(struct settings *s)
 {
     if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
@@ -325,6 +368,9 @@ void settings_unref(struct settings *s)
     }
     policy_clear(&s->system);
     policy_clear(&s->defaults);
+    hash_each(&s->aliases, free_alias, NULL);
+    hash_table_free(&s->aliases);
+    recipient_set_free(&s->recipients);
     hash_table_free(&s->domains);
     hash_table_free(&s->mailboxes);
     free(s->list);
@@ -342,6 +388,11 @@ const struct domain *settings_domain(const struct settings *s, struct str name)
         const struct domain_node *d = container_of(n, struct domain_node, node);
         if (str_eq_case(d->domain.name, name))
             return &d->domain;
+    }
+    for (struct hash_node *n = hash_first(&s->aliases, hash_str_case(name)); n; n = hash_next(n)) {
+        const struct alias_node *a = container_of(n, struct alias_node, node);
+        if (str_eq_case(a->name, name))
+            return a->domain;
     }
     return NULL;
 }

@@ -111,6 +111,10 @@ struct tenant *settings_add_tenant(struct settings *s, int64_t id, const struct 
 struct tenant *settings_tenant(const struct settings *s, int64_t id); /* NULL: none of that number */
 struct domain *settings_add_domain(struct settings *s, struct str name); /* NULL: already there, or out of memory */
 struct domain *settings_add_domain_of(struct settings *s, struct str name, const struct tenant *tenant);
+/* Mail for NAME is mail for DOMAIN. False: there is a domain or an alias of that name, or out of memory. */
+bool settings_add_alias(struct settings *s, struct str name, const struct domain *domain);
+/* LOCAL_PART is one that exists in DOMAIN. False: out of memory. */
+bool settings_know_recipient(struct settings *s, const struct domain *domain, struct str local_part) __attribute__((warn_unused_result));
 /* The level of one mailbox of DOMAIN, for those that set something. NULL: already there, or out of memory. */
 struct policy *settings_add_mailbox(struct settings *s, const struct domain *domain, struct str local_part);
 bool settings_finish(struct settings *s, struct buf *error); /* inherits, cross-checks; false with the reason */
@@ -120,7 +124,9 @@ struct settings *settings_ref(struct settings *s);
 void settings_unref(struct settings *s);
 
 const struct policy *settings_system(const struct settings *s);
-const struct domain *settings_domain(const struct settings *s, struct str name); /* any case; NULL: not ours */
+const struct domain *settings_domain(const struct settings *s, struct str name); /* any case, its own name or an alias; NULL: not ours */
+/* Is it known that LOCAL_PART, or what stands before a + in it, exists? */
+bool settings_knows_recipient(const struct settings *s, const struct domain *domain, struct str local_part);
 size_t settings_domain_count(const struct settings *s);
 const struct domain *settings_domain_at(const struct settings *s, size_t i);
 

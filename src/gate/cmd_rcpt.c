@@ -113,7 +113,7 @@ static struct finding check_bounce_rate(struct session *s, const struct recipien
 static struct verdict judge(struct session *s, struct recipient *r, struct findings *found)
 {
     const struct policy *p = r->policy;
-    struct envelope_facts e = {.sender = &s->tx->mail.sender, .recipient = &r->args.recipient, .domain = r->domain, .scope = &r->scope,
+    struct envelope_facts e = {.sender = &s->tx->mail.sender, .recipient = &r->args.recipient, .domain = r->domain, .scope = &r->scope, .is_known = r->domain && settings_knows_recipient(s->tx->runtime->settings, r->domain, r->scope.local_part),
                                .recipients_before = s->tx->count, .smtputf8 = s->tx->mail.smtputf8, .is_our_postmaster = r->ours, .is_return = r->is_return,
                                .lacks_tag = r->lacks_tag};
 
@@ -263,6 +263,27 @@ static bool sender_is_allowed(struct session *s, const struct list_scope *scope)
     return spf && spf->result == SPF_PASS;
 }
 
+/* Mail for an alias of a domain goes to the same local part of the domain itself, where that is wanted; our reports name what was written. */
+static void resolve_alias(struct recipient *r)
+{
+    struct address *a = &r->args.recipient, real;
+    char text[LOCAL_PART_MAX + 300];
+    const char *why = NULL;
+
+    if (!r->domain || str_eq_case(address_domain(a), r->domain->name) || !setting_flag(&r->domain->policy, SETTING_alias_rewrite))
+        return;
+    snprintf(text, sizeof text, STR_FMT "@" STR_FMT, STR_ARG(address_local(a)), STR_ARG(r->domain->name));
+    if (address_parse(str_from(text), true, &real, &why) != ADDRESS_OK)
+        return;
+    struct buf original = buf_make(ORCPT_MAX);
+    buf_add_text(&original, "rfc822;");
+    xtext_encode(&original, address_text(a));
+    if (!r->args.orcpt[0] && !original.failed && !a->is_utf8)
+        str_copy(r->args.orcpt, sizeof r->args.orcpt, buf_str(&original));
+    buf_free(&original);
+    *a = real;
+}
+
 /* Whose settings and lists count for it. */
 static void place(const struct session *s, struct recipient *r)
 {
@@ -305,6 +326,7 @@ enum session_next cmd_rcpt(struct session *s, struct str args)
         free(r);
         return next;
     }
+    resolve_alias(r);
     place(s, r);
     r->role = r->ours || address_is_role(&r->args.recipient);
     r->allowed = sender_is_allowed(s, &r->scope) || lists_recipient_allowed(s->tx->runtime->lists, &r->args.recipient, &r->scope, NULL);

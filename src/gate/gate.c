@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "gate/session.h"
+#include "store/settings_store.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +26,7 @@ struct listener {
     int64_t complain_from_ms; /* not again before; monotonic */
 };
 
-struct gate_runtime *gate_runtime_new(struct settings *take, struct tls_server *take_tls, struct buf *error)
+struct gate_runtime *gate_runtime_new(struct settings *take, struct tls_server *take_tls, struct db *store, struct buf *error)
 {
     struct gate_runtime *r = calloc(1, sizeof *r);
     const struct policy *p = settings_system(take);
@@ -35,7 +36,8 @@ struct gate_runtime *gate_runtime_new(struct settings *take, struct tls_server *
         goto fail;
     }
     r->lists = lists_load(setting_text(p, SETTING_lists_directory), error);
-    if (!r->lists)
+    r->lists_until_ms = INT64_MAX;
+    if (!r->lists || (store && !lists_store_load(store, r->lists, &r->lists_until_ms, error)))
         goto fail;
     r->large_senders = large_senders_load(setting_text(p, SETTING_large_senders), error);
     if (!r->large_senders)
@@ -106,9 +108,10 @@ static void measure_descriptors(struct gate *g, const struct policy *p)
     long long most = files.rlim_cur > INT32_MAX ? INT32_MAX : (long long)files.rlim_cur;
     long long beside = most / 2 < BESIDE_SESSIONS ? most / 2 : BESIDE_SESSIONS;
     atomic_store(&g->descriptors, (int)(most - beside));
-    if (most - beside < sessions)
+    if (most - beside < sessions && sessions != g->told_sessions)
         log_warning("max_sessions is %lld, but the limit of %lld descriptors leaves fewer than %lld for sessions: more get 421 (raise LimitNOFILE)",
                     sessions, most, most - beside);
+    g->told_sessions = sessions;
 }
 
 bool gate_is_short(const struct gate *g, int fd)

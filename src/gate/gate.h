@@ -21,6 +21,7 @@
 #include "scan/scan.h"
 #include "spool/spool.h"
 #include "store/counters.h"
+#include "store/db.h"
 #include "store/dmarc_tally.h"
 #include "store/event_log.h"
 #include "store/greylist.h"
@@ -33,6 +34,7 @@ struct gate_runtime {
     atomic_uint refs;
     struct settings *settings; /* owned reference */
     struct lists *lists;       /* owned */
+    int64_t lists_until_ms;    /* wall clock: then an entry expires */
     struct dnsbl *dnsbl;       /* owned reference */
     struct large_senders *large_senders; /* owned */
     struct tls_server *tls;    /* owned reference; NULL: none could be loaded, or none is set */
@@ -41,8 +43,8 @@ struct gate_runtime {
     char why_url[160];
 };
 
-/* NULL with the reason in ERROR. TLS may be NULL; both references are taken. */
-struct gate_runtime *gate_runtime_new(struct settings *take, struct tls_server *take_tls, struct buf *error);
+/* NULL with the reason in ERROR. TLS may be NULL; both references are taken. STORE (may be NULL) has lists, too. */
+struct gate_runtime *gate_runtime_new(struct settings *take, struct tls_server *take_tls, struct db *store, struct buf *error);
 struct gate_runtime *gate_runtime_ref(struct gate_runtime *r);
 void gate_runtime_unref(struct gate_runtime *r);
 
@@ -67,6 +69,7 @@ struct gate {
     struct gate_runtime *runtime;
     atomic_uint sessions;
     atomic_int descriptors; /* sessions get those below this one; the rest is for deliveries, message files and the queue */
+    long long told_sessions; /* max_sessions that the log has been told is too much; for who swaps */
     atomic_bool stopping;
     atomic_uint waiting; /* workers that wait for a destination (cut_through.c) */
     atomic_uint asking;  /* workers that wait for the DNS (lookup.c) */

@@ -47,7 +47,7 @@ struct finding check_local_recipients(const struct envelope_facts *e, const stru
     char local[LOCAL_PART_MAX + 1];
     size_t len = address_local_unquoted(e->recipient, local);
 
-    if (!e->domain || list->count == 0)
+    if (!e->domain || e->is_known || (list->count == 0 && !setting_flag(p, SETTING_only_known_recipients)))
         return finding_none();
     for (size_t i = 0; i < list->count; i++)
         if (str_is_case(str_n(local, len), list->at[i]))

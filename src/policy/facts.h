@@ -31,6 +31,7 @@ struct envelope_facts {
     const struct address *recipient;
     const struct domain *domain;       /* recipient's, NULL: not ours */
     const struct list_scope *scope;    /* the recipient's */
+    bool is_known;                     /* the store has its mailbox, or an alias */
     bool is_our_postmaster;            /* of this gateway itself: taken wherever that person's mailbox is */
     bool is_return;                    /* SRS: an address that we wrote, read back: taken wherever it leads */
     bool lacks_tag;                    /* BATV: a bounce to an address of ours that has no valid tag, where one is demanded */

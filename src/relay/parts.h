@@ -14,6 +14,8 @@ enum { MOST_SCANS = 64 };
 
 struct relay {
     int channel;                     /* to the master */
+    struct db *store;                /* the main thread's */
+    int64_t store_version, store_revision;
     struct settings_holder *settings;
     struct waiter *waiter;
     struct dns *dns;
@@ -52,8 +54,13 @@ struct relay_inbox {
     size_t scan_count;
 };
 
-/* A runtime from what is in the inbox; NULL with the reason in ERROR. */
-struct gate_runtime *relay_runtime(const struct relay_inbox *inbox, struct buf *error);
+/* runtime.c: a runtime from what is in the inbox and, with STORE, in the store; TLS_OR_NULL is kept on where certificates have not changed.
+ * NULL with the reason in ERROR. */
+struct gate_runtime *relay_runtime(const struct relay_inbox *inbox, struct db *store, struct tls_server *tls_or_null, struct buf *error);
+char *relay_store_path(const struct policy *p, char *to, size_t size);
+struct db *relay_open_store(const struct policy *p, struct buf *error); /* in its present format; NULL with the reason in ERROR */
+/* Have settings, domains or lists changed since it was asked last, or has an entry expired? */
+bool relay_store_changed(struct relay *r);
 
 /* control.c: the control socket, served by a thread of its own. NULL with the reason in ERROR. */
 struct control *control_start(struct relay *r, const char *run_directory, struct buf *error);

@@ -13,7 +13,6 @@
 #include "gate/list_watch.h"
 #include "relay/parts.h"
 #include "scan/sandbox.h"
-#include "store/settings_file.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -24,38 +23,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-enum { CONFIG_MAX = 16 * 1024 * 1024, PEMS_MAX = 4 * 1024 * 1024, MOST_PEMS = 256, MOST_COUNTERS = 400000, MALLOC_ARENAS = 4 };
-enum { STOP_MS = 30000 };
-
-static struct tls_server *load_tls(struct str pems, const struct policy *p, struct buf *error)
-{
-    struct process_pem raw[MOST_PEMS];
-    struct tls_pem list[MOST_PEMS];
-    char names[MOST_PEMS][80];
-    int count = process_pems_read(pems, raw, MOST_PEMS);
-
-    if (count <= 0)
-        return NULL;
-    for (int i = 0; i < count; i++) {
-        str_copy(names[i], sizeof names[i], raw[i].name);
-        list[i] = (struct tls_pem){.chain = raw[i].chain, .key = raw[i].key, .name = names[i]};
-    }
-    return tls_server_new(list, (size_t)count, setting_text(p, SETTING_tls_minimum), error);
-}
-
-struct gate_runtime *relay_runtime(const struct relay_inbox *inbox, struct buf *error)
-{
-    struct buf text = inbox->config, name = inbox->config_name, tls_error = buf_make(1024);
-    struct settings *settings = settings_file_parse(buf_text(&text), buf_text(&name), error, NULL);
-
-    if (!settings)
-        return NULL;
-    struct tls_server *tls = load_tls(buf_str(&inbox->pems), settings_system(settings), &tls_error);
-    if (!tls && tls_error.len) /* mail goes on: STARTTLS answers 454 until the certificate is mended */
-        log_error("TLS is not available: " STR_FMT, STR_ARG(buf_str(&tls_error)));
-    buf_free(&tls_error);
-    return gate_runtime_new(settings, tls, error);
-}
+enum { CONFIG_MAX = 16 * 1024 * 1024, PEMS_MAX = 4 * 1024 * 1024, MOST_COUNTERS = 400000, MALLOC_ARENAS = 4 };
+enum { STOP_MS = 30000, LOOK_MS = 250 /* how soon a change in the store is seen */ };
 
 static const char *directory_of(const char *path, char *to, size_t size)
 {
@@ -66,7 +35,7 @@ static const char *directory_of(const char *path, char *to, size_t size)
 
 static bool enter_sandbox(const struct policy *p)
 {
-    char json[PATH_MAX], text[PATH_MAX];
+    char json[PATH_MAX], text[PATH_MAX], store[PATH_MAX], path[PATH_MAX];
     const char *read[24], *write[16];
     size_t reads = 0, writes = 0;
     static const char *const system[] = {"/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/ssl", "/etc/gai.conf", "/usr/lib/ssl",
@@ -87,6 +56,7 @@ static bool enter_sandbox(const struct policy *p)
     write[writes++] = setting_text(p, SETTING_spool_directory);
     write[writes++] = setting_text(p, SETTING_state_directory);
     write[writes++] = setting_text(p, SETTING_run_directory);
+    write[writes++] = directory_of(relay_store_path(p, path, sizeof path), store, sizeof store);
     if (*setting_text(p, SETTING_log_json))
         write[writes++] = directory_of(setting_text(p, SETTING_log_json), json, sizeof json);
     if (*setting_text(p, SETTING_log_text))
@@ -258,10 +228,24 @@ static bool open_gate(struct relay *r, const struct policy *p, struct gate_runti
     return true;
 }
 
+/* What the configuration alone comes to is enough to enter the sandbox and find the store; TAKE is replaced by what both come to. */
+static struct gate_runtime *with_store(struct relay *r, struct relay_inbox *inbox, struct gate_runtime *take, struct buf *error)
+{
+    struct gate_runtime *whole = NULL;
+
+    r->store = relay_open_store(settings_system(take->settings), error);
+    if (r->store) {
+        relay_store_changed(r);
+        whole = relay_runtime(inbox, r->store, take->tls, error);
+    }
+    gate_runtime_unref(take);
+    return whole;
+}
+
 /* The first APPLY. */
 static bool start(struct relay *r, struct relay_inbox *inbox, struct buf *error)
 {
-    struct gate_runtime *runtime = relay_runtime(inbox, error);
+    struct gate_runtime *runtime = relay_runtime(inbox, NULL, NULL, error);
 
     if (!runtime)
         return false;
@@ -272,6 +256,10 @@ static bool start(struct relay *r, struct relay_inbox *inbox, struct buf *error)
         gate_runtime_unref(runtime);
         return false;
     }
+    runtime = with_store(r, inbox, runtime, error);
+    if (!runtime)
+        return false;
+    p = settings_system(runtime->settings);
     if (!open_parts(r, inbox, p, runtime, error)) {
         gate_runtime_unref(runtime);
         return false;
@@ -280,10 +268,17 @@ static bool start(struct relay *r, struct relay_inbox *inbox, struct buf *error)
     return open_gate(r, p, runtime, inbox, error);
 }
 
+static void swap(struct relay *r, struct gate_runtime *take)
+{
+    settings_swap(r->settings, settings_ref(take->settings));
+    spool_set_free_floor(r->spool, (uint64_t)setting_number(settings_system(take->settings), SETTING_spool_free_floor));
+    gate_swap(r->gate, take);
+}
+
 /* A later APPLY: all of the new configuration, or nothing of it. */
 static bool reload(struct relay *r, struct relay_inbox *inbox, struct buf *error)
 {
-    struct gate_runtime *runtime = relay_runtime(inbox, error);
+    struct gate_runtime *runtime = relay_runtime(inbox, r->store, NULL, error);
 
     if (!runtime)
         return false;
@@ -294,12 +289,26 @@ static bool reload(struct relay *r, struct relay_inbox *inbox, struct buf *error
         return false;
     }
     dkim_signer_swap(r->signer, keys);
-    settings_swap(r->settings, settings_ref(runtime->settings));
-    spool_set_free_floor(r->spool, (uint64_t)setting_number(settings_system(runtime->settings), SETTING_spool_free_floor));
     callouts_forget_negative(r->callouts);
-    gate_swap(r->gate, runtime);
+    swap(r, runtime);
     log_info("configuration reloaded");
     return true;
+}
+
+/* Somebody has changed settings, domains or lists in the store. What cannot be read leaves all as it was, and is tried again at the next change. */
+static void follow_store(struct relay *r, struct relay_inbox *inbox)
+{
+    struct buf error = buf_make(PROCESS_TEXT_MAX - 1);
+
+    if (!r->gate || !relay_store_changed(r))
+        return;
+    struct gate_runtime *now = gate_take(r->gate), *next = relay_runtime(inbox, r->store, now->tls, &error);
+    gate_runtime_unref(now);
+    if (next)
+        swap(r, next);
+    else
+        log_error("what has changed in the store does not hold yet: " STR_FMT, STR_ARG(buf_str(&error)));
+    buf_free(&error);
 }
 
 static void apply(struct relay *r, struct relay_inbox *inbox)
@@ -421,6 +430,7 @@ static void stop(struct relay *r)
     dmarc_tally_free(&r->dmarc_tally);
     dkim_signer_free(&r->signer);
     settings_holder_free(&r->settings);
+    db_close(&r->store);
 }
 
 int relay_process(int channel)
@@ -431,9 +441,16 @@ int relay_process(int channel)
     struct process_packet packet;
     int fd, got;
 
-    do
-        got = process_receive(channel, &packet, &fd, -1);
-    while (got > 0 && take_packet(&r, &inbox, &packet, fd));
+    do {
+        got = process_receive(channel, &packet, &fd, LOOK_MS);
+        if (got < 0 && errno == ETIMEDOUT) { /* silence */
+            follow_store(&r, &inbox);
+            got = 1;
+            continue;
+        }
+        if (got <= 0 || !take_packet(&r, &inbox, &packet, fd))
+            break;
+    } while (got > 0);
     if (got < 0)
         log_error("from the master: %s", strerror(errno));
     stop(&r);

@@ -159,13 +159,18 @@ static bool take_domains(cfg_t *cfg, struct settings *settings, const char *name
     return true;
 }
 
-static struct settings *build(cfg_t *cfg, const char *name, struct buf *error, struct buf *warnings)
+struct addition {
+    bool (*more)(void *arg, struct settings *s, struct buf *error);
+    void *arg;
+};
+
+static struct settings *build(cfg_t *cfg, const char *name, const struct addition *a, struct buf *error, struct buf *warnings)
 {
     struct settings *settings = settings_new();
     struct buf why = buf_make(64 * 1024);
 
     if (settings && take_options(cfg, LEVEL_P | LEVEL_S, settings, NULL, name, error, warnings) &&
-        take_domains(cfg, settings, name, error, warnings)) {
+        take_domains(cfg, settings, name, error, warnings) && (!a->more || a->more(a->arg, settings, error))) {
         if (settings_finish(settings, &why)) {
             buf_free(&why);
             return settings;
@@ -195,7 +200,7 @@ static void add_checks(cfg_t *cfg, unsigned levels, const char *prefix)
 }
 
 /* Parses TEXT, which is overwritten, and builds from it. */
-static struct settings *parse(cfg_t *cfg, char *text, const char *name, struct buf *error, struct buf *warnings)
+static struct settings *parse(cfg_t *cfg, char *text, const char *name, const struct addition *a, struct buf *error, struct buf *warnings)
 {
     size_t endless = settings_text_blank_comments(text);
     FILE *f = fmemopen(text, *text ? strlen(text) : 1, "r");
@@ -208,7 +213,7 @@ static struct settings *parse(cfg_t *cfg, char *text, const char *name, struct b
         return NULL;
     }
     if (parsed)
-        return build(cfg, name, error, warnings);
+        return build(cfg, name, a, error, warnings);
     if (!error->len)
         buf_addf(error, "%s: not readable as a configuration", name);
     return NULL;
@@ -216,6 +221,13 @@ static struct settings *parse(cfg_t *cfg, char *text, const char *name, struct b
 
 struct settings *settings_file_parse(const char *text, const char *name, struct buf *error, struct buf *warnings)
 {
+    return settings_file_parse_with(text, name, NULL, NULL, error, warnings);
+}
+
+struct settings *settings_file_parse_with(const char *text, const char *name, bool (*more)(void *arg, struct settings *s, struct buf *error), void *arg,
+                                          struct buf *error, struct buf *warnings)
+{
+    const struct addition addition = {more, arg};
     static const char outer[] = "domain";
     cfg_opt_t top[SETTING_COUNT + 2], inner[SETTING_COUNT + 1];
     struct settings *settings = NULL;
@@ -236,7 +248,7 @@ struct settings *settings_file_parse(const char *text, const char *name, struct 
         add_checks(cfg, LEVEL_D, "domain|");
         free(cfg->filename);
         cfg->filename = strdup(name);
-        settings = parse(cfg, own, name, error, warnings);
+        settings = parse(cfg, own, name, &addition, error, warnings);
         cfg_free(cfg);
     } else {
         buf_add_text(error, "out of memory");
