@@ -5,6 +5,7 @@
 #include "gate/callout.h"
 #include "gate/cut_through.h"
 #include "gate/lookup.h"
+#include "gate/origins.h"
 #include "gate/session.h"
 
 #include "base/hash.h"
@@ -60,8 +61,11 @@ static enum session_next refuse(struct session *s, const struct recipient *r, co
     char reference[REFERENCE_LEN + 1];
 
     random_reference(reference);
+    standing_lose(s, by->reason);
+    origins_refused(s, by->reason);
     if (tried_too_many(s, by->reason)) {
         struct finding f = finding_make(REASON_TOO_MANY_INVALID_RECIPIENTS, "%s", by->evidence);
+        origins_refused(s, f.reason);
         event_refused(s, &f, reference, &r->args.recipient, all, NULL);
         answer_finding(s, &f, reference);
         s->closing = true;

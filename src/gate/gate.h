@@ -25,6 +25,7 @@
 #include "store/dmarc_tally.h"
 #include "store/event_log.h"
 #include "store/greylist.h"
+#include "store/reputation.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -59,6 +60,7 @@ struct gate_parts { /* borrowed, must outlive the gate */
     struct callouts *callouts;
     const struct secrets *secrets;
     struct greylist *greylist;
+    struct reputation *reputation;
     struct dkim_signer *signer;
     struct dmarc_tally *dmarc_tally;
 };

@@ -189,6 +189,13 @@ const struct spf_verdict *lookup_spf(struct session *s, struct str *domain)
     return lookup_known_spf(s, domain);
 }
 
+bool lookup_helo_passes(const struct session *s)
+{
+    const struct lookup *l = s->tx ? s->tx->lookup : NULL;
+
+    return l && l->has_helo && l->helo.result == SPF_PASS;
+}
+
 const char *lookup_spf_name(const struct session *s)
 {
     const struct spf_verdict *v = verdict_of(s);

@@ -24,6 +24,8 @@ void lookup_end_wait(struct session *s);
  * sender that of HELO (RFC 7208 §2.4). NULL where there is none. */
 const struct spf_verdict *lookup_spf(struct session *s, struct str *domain);
 const struct spf_verdict *lookup_known_spf(const struct session *s, struct str *domain);
+/* Is the name in HELO one that SPF passes the client for, as far as it was asked? */
+bool lookup_helo_passes(const struct session *s);
 /* What came out of SPF so far: the word for the log ("" when nothing was asked), and the trace field for the message. */
 const char *lookup_spf_name(const struct session *s);
 void lookup_received_spf(const struct session *s, struct buf *out);

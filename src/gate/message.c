@@ -5,6 +5,7 @@
 #include "gate/authentication.h"
 #include "gate/cut_through.h"
 #include "gate/dmarc_count.h"
+#include "gate/origins.h"
 #include "gate/session.h"
 #include "gate/standing.h"
 
@@ -38,6 +39,7 @@ static enum session_next refuse_all(struct session *s, const struct finding *by,
     }
     dmarc_count_refused(s, by, message);
     standing_lose(s, by->reason);
+    origins_refused(s, by->reason);
     enum session_next next = answer_finding(s, by, tx->reference);
     session_reset_transaction(s);
     return next;
@@ -176,6 +178,7 @@ static void accepted(struct session *s, const struct findings *found, const stru
         event_accepted(s, s->tx->recipients[i], all_of(s->tx->recipients[i], found, &merged), report);
     dmarc_count_accepted(s, found);
     standing_learn(s);
+    origins_accepted(s, found);
     atomic_fetch_add_explicit(&s->gate->accepted_messages, 1, memory_order_relaxed);
     s->messages++;
 }
@@ -246,7 +249,7 @@ static enum session_next decide(struct session *s, const struct scan_report *rep
     struct findings found = {0}, tags = {0};
     if (!authentication_run(s, report))
         return fail(s, "out of memory");
-    struct message_facts facts = {.client = &s->client, .author = authentication_author(s), .lists = tx->runtime->lists, .size = blob_size(tx->body), .smtputf8 = tx->mail.smtputf8, .is_binary = tx->mail.body == BODY_BINARYMIME,
+    struct message_facts facts = {.client = &s->client, .author = authentication_author(s), .reputation = origins_read(s, report), .lists = tx->runtime->lists, .size = blob_size(tx->body), .smtputf8 = tx->mail.smtputf8, .is_binary = tx->mail.body == BODY_BINARYMIME,
                                   .now_ms = clock_wall_ms(), .report = report};
     const struct finding *by = judge(s, &facts, &found, &tags);
 

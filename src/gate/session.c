@@ -52,6 +52,7 @@ void session_reset_transaction(struct session *s)
     s->tx = NULL;
     cut_through_free(&tx->cut);
     lookup_free(&tx->lookup);
+    free(tx->origins);
     authentication_free(&tx->authentication);
     for (size_t i = 0; i < tx->count; i++)
         recipient_free(tx->recipients[i]);

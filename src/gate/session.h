@@ -70,6 +70,9 @@ struct transaction {
     struct cut_through *cut;
     struct lookup *lookup;         /* NULL: nothing is asked */
     struct authentication *authentication; /* NULL: not made out */
+    struct reputation_facts *origins; /* owned; NULL: not made out */
+    bool is_proven;                /* of them a sender or signer */
+    bool is_counted;               /* in the reputation of its origins, or an attempt of it was */
 };
 
 struct session {

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "gate/lookup_client.h"
+#include "gate/origins.h"
 #include "gate/session.h"
 #include "policy/policy.h"
 
@@ -76,6 +77,13 @@ static struct greylist_rules rules_of(const struct policy *system)
                                    .networks_after = (uint32_t)setting_number(system, SETTING_greylist_network_after)};
 }
 
+static bool has_good_name(struct session *s, struct recipient *r, const struct sender_facts *facts)
+{
+    struct reputation_fact f;
+
+    return origins_are_good(s, facts, &f) && note(r, "good reputation of %s %.80s, %.0f messages", reputation_kind_name(f.kind), f.name, f.count.good);
+}
+
 /* What is known is asked first, then who needs no introduction; only then does the client make an acquaintance. */
 static struct greylist_answer ask(struct session *s, struct recipient *r, const struct sender_facts *facts, int64_t now_ms)
 {
@@ -85,7 +93,7 @@ static struct greylist_answer ask(struct session *s, struct recipient *r, const 
     struct greylist_answer a;
 
     greylist_ask(s->gate->parts.greylist, &q, now_ms, &a);
-    if (note_outcome(r, &q.client, &a) || is_large_sender(s, r, facts))
+    if (note_outcome(r, &q.client, &a) || is_large_sender(s, r, facts) || has_good_name(s, r, facts))
         return (struct greylist_answer){.outcome = a.outcome};
     if (a.outcome != GREYLIST_FIRST)
         return a;
@@ -123,16 +131,6 @@ void standing_learn(struct session *s)
 
 void standing_lose(struct session *s, enum reason reason)
 {
-    switch (reason) {
-    case REASON_SPAM:
-    case REASON_PHISH:
-    case REASON_VIRUS:
-    case REASON_LINK_MALWARE:
-    case REASON_LINK_PHISHING:
-        if (s->service == SERVICE_MX && s->client.peer.ip.family)
-            greylist_forget(s->gate->parts.greylist, &s->client.peer.ip);
-        return;
-    default:
-        return;
-    }
+    if (origins_badness(reason) >= 1 && s->service == SERVICE_MX && s->client.peer.ip.family)
+        greylist_forget(s->gate->parts.greylist, &s->client.peer.ip);
 }

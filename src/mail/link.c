@@ -49,7 +49,7 @@ void link_context_free(struct link_context **c)
     *c = NULL;
 }
 
-struct str link_registrable(struct link_context *c, struct str host)
+static struct str registrable(const psl_ctx_t *suffixes, struct str host)
 {
     char name[LINK_HOST_MAX + 1];
     struct ip ip;
@@ -59,8 +59,18 @@ struct str link_registrable(struct link_context *c, struct str host)
     if (!host.len || host.at[0] == '.' || host.at[0] == '[' || !str_copy(name, sizeof name, host) || ip_parse(host, &ip))
         return STR("");
     str_lower(name, host.len);
-    const char *domain = psl_registrable_domain(c->suffixes, name);
+    const char *domain = psl_registrable_domain(suffixes, name);
     return domain ? str_from_index(host, (size_t)(domain - name)) : STR("");
+}
+
+struct str link_registrable(struct link_context *c, struct str host)
+{
+    return registrable(c->suffixes, host);
+}
+
+struct str link_registrable_builtin(struct str host)
+{
+    return registrable(psl_builtin(), host);
 }
 
 bool link_has_known_suffix(struct link_context *c, struct str host)

@@ -55,5 +55,7 @@ bool link_next_in_text(struct arena *arena, struct link_context *c, struct str *
 bool link_next_nested(struct arena *arena, struct link_context *c, const struct link *outer, size_t *cursor, struct link *out);
 /* Public suffix and one label more of HOST in A-labels; "" when it is a public suffix or an address. */
 struct str link_registrable(struct link_context *c, struct str host);
+/* The same by the list built in; for any thread. */
+struct str link_registrable_builtin(struct str host);
 
 #endif

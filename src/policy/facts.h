@@ -13,6 +13,7 @@
 #include "mail/address.h"
 #include "net/dnsbl.h"
 #include "policy/lists.h"
+#include "policy/reputation.h"
 #include "scan/report.h"
 
 enum service { SERVICE_MX, SERVICE_SUBMISSION /* 587 */, SERVICE_SUBMISSIONS /* 465 */ };
@@ -69,6 +70,7 @@ struct author_facts {
 struct message_facts {
     const struct client_facts *client; /* NULL: a message by itself, as for `postern inspect` */
     const struct author_facts *author; /* NULL: not made out */
+    const struct reputation_facts *reputation; /* NULL: not asked */
     const struct lists *lists;         /* NULL: none */
     const struct list_scope *scope;    /* the recipient's; NULL where lists is */
     bool skips_content;                /* the client's network is on a list that lets it: size and loops are checked all the same */

@@ -39,6 +39,7 @@ struct finding check_macros(const struct message_facts *m, const struct policy *
 struct finding check_authors(const struct message_facts *m, const struct policy *p);
 bool author_is_allowed(const struct message_facts *m);
 struct finding check_dmarc(const struct message_facts *m, const struct policy *p);
+struct finding check_reputation(const struct message_facts *m, const struct policy *p);
 struct finding check_message_size(uint64_t size, const struct policy *p);
 
 /* RCPT: everything known so far about this recipient; product.md §4 has the order. Found things are added to OUT, also those

@@ -28,6 +28,7 @@ struct relay {
     struct courier *courier;
     struct counters *counters;
     struct greylist *greylist;
+    struct reputation *reputation;
     struct dkim_signer *signer;
     struct dmarc_tally *dmarc_tally;
     struct dmarc_reports *dmarc_reports;
@@ -67,6 +68,9 @@ struct control *control_start(struct relay *r, const char *run_directory, struct
 void control_stop(struct control **c);
 /* control_greylist.c: the verbs of `postern greylist`. A new object. */
 json_t *control_greylist(struct greylist *g, const json_t *request);
+/* control_reputation.c: the verbs of `postern reputation`, and its part of `postern stats`. New objects. */
+json_t *control_reputation(const struct relay *r, const json_t *request);
+json_t *control_reputation_stats(struct reputation *r);
 /* control_dns.c: the verbs of `postern dns`, and its counters for `postern stats`. New objects. */
 json_t *control_dns(struct dns *d, const json_t *request);
 json_t *control_dns_stats(struct dns *d);

@@ -82,6 +82,14 @@ static struct greylist *open_greylist(const struct policy *p, struct buf *error)
     return greylist_open(path, (size_t)setting_number(p, SETTING_greylist_entries), error);
 }
 
+static struct reputation *open_reputation(const struct policy *p, struct buf *error)
+{
+    char path[PATH_MAX];
+
+    snprintf(path, sizeof path, "%s/reputation", setting_text(p, SETTING_state_directory));
+    return reputation_open(path, (size_t)setting_number(p, SETTING_reputation_entries), error);
+}
+
 static void scan_is_bad(void *arg, int id)
 {
     struct relay *r = arg;
@@ -177,8 +185,9 @@ static bool open_parts(struct relay *r, struct relay_inbox *inbox, const struct 
     r->log = event_log_open(setting_text(p, SETTING_log_json), setting_text(p, SETTING_log_text), setting_flag(p, SETTING_log_journal),
                             runtime->host, error);
     r->greylist = open_greylist(p, error);
+    r->reputation = open_reputation(p, error);
     r->dmarc_tally = dmarc_tally_new(setting_text(p, SETTING_state_directory), (size_t)setting_number(p, SETTING_dmarc_report_entries));
-    if (!r->settings || !r->counters || !r->greylist || !r->dmarc_tally || !r->scan || !r->tls || !r->signer || !r->dns || !r->log)
+    if (!r->settings || !r->counters || !r->greylist || !r->reputation || !r->dmarc_tally || !r->scan || !r->tls || !r->signer || !r->dns || !r->log)
         return false;
     if (!load_secrets(r, p, error))
         return false;
@@ -208,7 +217,7 @@ static bool open_gate(struct relay *r, const struct policy *p, struct gate_runti
         return false;
     }
     struct gate_parts parts = {.waiter = r->waiter, .spool = r->spool, .scan = r->scan, .log = r->log, .courier = r->courier,
-                               .counters = r->counters, .dns = r->dns, .greylist = r->greylist, .signer = r->signer, .secrets = &r->secrets, .callouts = r->callouts,
+                               .counters = r->counters, .dns = r->dns, .greylist = r->greylist, .reputation = r->reputation, .signer = r->signer, .secrets = &r->secrets, .callouts = r->callouts,
                                .dmarc_tally = r->dmarc_tally};
     char *run = strdup(setting_text(p, SETTING_run_directory)); /* the runtime may be swapped away under us */
     r->gate = gate_new(&parts, take);
@@ -427,6 +436,7 @@ static void stop(struct relay *r)
     tls_client_free(&r->tls);
     counters_free(&r->counters);
     greylist_close(&r->greylist);
+    reputation_close(&r->reputation);
     dmarc_tally_free(&r->dmarc_tally);
     dkim_signer_free(&r->signer);
     settings_holder_free(&r->settings);
