@@ -28,7 +28,9 @@ struct callouts *callouts_new(struct courier *courier, size_t most)
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&c->changed, &attributes);
+    pthread_cond_init(&c->stop, &attributes);
     pthread_condattr_destroy(&attributes);
+    courier->callouts = c; /* it tells what it hears */
     return c;
 }
 
@@ -45,6 +47,8 @@ void callouts_free(struct callouts **pc)
 
     if (!c)
         return;
+    callouts_keep_stop(c);
+    c->courier->callouts = NULL;
     while (!list_is_empty(&c->used))
         callout_forget(c, container_of(c->used.next, struct callout_entry, used));
     LIST_EACH_SAFE(&c->all_slots, l, next)
@@ -52,6 +56,7 @@ void callouts_free(struct callouts **pc)
     hash_table_free(&c->entries);
     hash_table_free(&c->slots);
     pthread_cond_destroy(&c->changed);
+    pthread_cond_destroy(&c->stop);
     pthread_mutex_destroy(&c->lock);
     free(c);
     *pc = NULL;
@@ -71,6 +76,7 @@ void callout_forget(struct callouts *c, struct callout_entry *e)
 {
     hash_remove(&c->entries, &e->node);
     list_remove(&e->used);
+    c->changes += e->result == CALLOUT_YES;
     free(e);
     c->count--;
 }
@@ -99,6 +105,7 @@ void callout_remember(struct callouts *c, const char *key, enum callout_result r
         return;
     }
     list_add_tail(&c->used, &e->used);
+    c->changes += result == CALLOUT_YES;
     if (++c->count > c->most)
         callout_forget(c, container_of(c->used.next, struct callout_entry, used));
 }
@@ -355,5 +362,25 @@ void callout_ask(struct callouts *c, const struct settings *settings, const stru
         take_turn(&a, slot);
         slot_let_go(c, slot);
     }
+    pthread_mutex_unlock(&c->lock);
+}
+
+void callouts_hear(struct callouts *c, const struct settings *settings, const struct address *who, int code, const char *enhanced, const char *text)
+{
+    const struct domain *ours = c ? settings_domain(settings, address_domain(who)) : NULL;
+    enum callout_result result = code / 100 == 2 ? CALLOUT_YES : code / 100 == 5 && strcmp(enhanced, "5.1.1") == 0 ? CALLOUT_NO : CALLOUT_UNKNOWN;
+    char key[CALLOUT_KEY_MAX], domain_key[CALLOUT_KEY_MAX];
+
+    if (!ours || result == CALLOUT_UNKNOWN || !setting_flag(&ours->policy, SETTING_recipient_callout))
+        return;
+    make_key(who, CALLOUT_RECIPIENT, key);
+    callout_domain_key(address_domain(who), domain_key);
+    pthread_mutex_lock(&c->lock);
+    struct callout_entry *domain = callout_find(c, domain_key);
+    bool takes_any = domain && domain->result == CALLOUT_YES;
+    if (takes_any && result == CALLOUT_NO)
+        callout_forget(c, domain); /* not any more */
+    if (!takes_any || result == CALLOUT_NO)
+        callout_remember(c, key, result, clock_wall_ms(), result == CALLOUT_NO ? text : "");
     pthread_mutex_unlock(&c->lock);
 }

@@ -41,9 +41,16 @@ void callout_ask_now(struct courier *c, const struct settings *settings, const s
 
 /* Forgets what does not exist: an owner may just have added it. */
 void callouts_forget_negative(struct callouts *c);
-/* Positive answers outlive a restart: one line each. False with errno. */
-bool callouts_save(struct callouts *c, const char *path) __attribute__((warn_unused_result));
-void callouts_load(struct callouts *c, const char *path);
+/*
+ * What the destination of one of our domains said to RCPT when a message really went there: 2xx, or 5.1.1; other answers may be about anything. So addresses
+ * that get mail need not be asked about. Remembered where the domain asks (recipient_callout). C may be NULL.
+ */
+void callouts_hear(struct callouts *c, const struct settings *settings, const struct address *who, int code, const char *enhanced, const char *text);
+
+/* Positive answers outlive the process: read from PATH, one line each, and written there by a thread of its own some seconds after they changed. False
+ * with errno: they cannot be kept. */
+bool callouts_keep(struct callouts *c, const char *path) __attribute__((warn_unused_result));
+void callouts_keep_stop(struct callouts *c); /* writes what has changed; once */
 
 /* {"verb": "show|clear", "what": domain, address or "", "limit": N} -> {"ok": true, "rows": […]} or {"ok": true, "cleared": N}. */
 json_t *callouts_control(struct callouts *c, const json_t *request);

@@ -2,16 +2,19 @@
 #include "courier/callout_parts.h"
 
 #include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
 #include "mail/date.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { LINE_MAX_BYTES = CALLOUT_KEY_MAX + 64, ROWS_USUAL = 1000 };
+enum { LINE_MAX_BYTES = CALLOUT_KEY_MAX + 64, ROWS_USUAL = 1000, SAVE_EVERY_S = 10 };
 
 void callouts_forget_negative(struct callouts *c)
 {
@@ -24,27 +27,87 @@ void callouts_forget_negative(struct callouts *c)
     pthread_mutex_unlock(&c->lock);
 }
 
-/* The oldest first, so that reading them leaves the order as it was. */
-bool callouts_save(struct callouts *c, const char *path)
+/* The oldest first, so that reading them leaves the order as it was. Nobody waits for the disk. */
+static void gather(struct callouts *c, struct buf *out, uint64_t *changes)
 {
-    char aside[512];
-
-    snprintf(aside, sizeof aside, "%s.new", path);
-    FILE *f = fopen(aside, "we");
-    if (!f)
-        return false;
     pthread_mutex_lock(&c->lock);
     LIST_EACH(&c->used, l) {
         const struct callout_entry *e = container_of(l, struct callout_entry, used);
         if (e->result == CALLOUT_YES)
-            fprintf(f, "%lld %s\n", (long long)e->asked_ms, e->key);
+            buf_addf(out, "%lld %s\n", (long long)e->asked_ms, e->key);
     }
+    *changes = c->changes;
     pthread_mutex_unlock(&c->lock);
-    bool fine = fflush(f) == 0 && !ferror(f) && fsync(fileno(f)) == 0;
-    fine = fclose(f) == 0 && fine && rename(aside, path) == 0;
-    if (!fine)
+}
+
+static bool write_file(const char *path, struct str text)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
+    bool fine = fd >= 0 && file_write_all(fd, text.at, text.len) && fsync(fd) == 0;
+
+    if (fd >= 0)
+        fine = close(fd) == 0 && fine;
+    return fine;
+}
+
+/* *CHANGES: how far the file goes, where it was written. */
+static bool save(struct callouts *c, uint64_t *changes)
+{
+    struct buf text = buf_make(c->most * LINE_MAX_BYTES);
+    char aside[512];
+    uint64_t now;
+
+    snprintf(aside, sizeof aside, "%s.new", c->path);
+    gather(c, &text, &now);
+    bool fine = !text.failed && write_file(aside, buf_str(&text)) && rename(aside, c->path) == 0;
+    buf_free(&text);
+    if (fine)
+        *changes = now;
+    else
         unlink(aside);
     return fine;
+}
+
+/* False at the stop. */
+static bool pause_a_while(struct callouts *c)
+{
+    struct timespec until;
+    int late = 0;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += SAVE_EVERY_S;
+    pthread_mutex_lock(&c->lock);
+    while (!c->stopping && late != ETIMEDOUT)
+        late = pthread_cond_timedwait(&c->stop, &c->lock, &until);
+    bool goes_on = !c->stopping;
+    pthread_mutex_unlock(&c->lock);
+    return goes_on;
+}
+
+static bool has_changed(struct callouts *c, uint64_t since)
+{
+    pthread_mutex_lock(&c->lock);
+    bool changed = c->changes != since;
+    pthread_mutex_unlock(&c->lock);
+    return changed;
+}
+
+static void *keeper(void *arg)
+{
+    struct callouts *c = arg;
+    uint64_t saved = 0; /* what was read counts as changed, once */
+    bool goes_on = true, fine = true;
+
+    while (goes_on) {
+        goes_on = pause_a_while(c);
+        if (!has_changed(c, saved))
+            continue;
+        bool was_fine = fine;
+        fine = save(c, &saved);
+        if (!fine && was_fine)
+            log_warning("%s cannot be written, addresses will be asked about anew: %s", c->path, strerror(errno));
+    }
+    return NULL;
 }
 
 static void load_line(struct callouts *c, struct str line)
@@ -61,10 +124,10 @@ static void load_line(struct callouts *c, struct str line)
     pthread_mutex_unlock(&c->lock);
 }
 
-void callouts_load(struct callouts *c, const char *path)
+static void load(struct callouts *c)
 {
     char line[LINE_MAX_BYTES];
-    FILE *f = fopen(path, "re");
+    FILE *f = fopen(c->path, "re");
 
     while (f && fgets(line, sizeof line, f)) {
         struct str s = str_from(line);
@@ -73,6 +136,33 @@ void callouts_load(struct callouts *c, const char *path)
     }
     if (f)
         fclose(f);
+}
+
+bool callouts_keep(struct callouts *c, const char *path)
+{
+    c->path = strdup(path);
+    if (!c->path)
+        return false;
+    load(c);
+    errno = pthread_create(&c->keeper, NULL, keeper, c);
+    if (errno == 0)
+        return true;
+    free(c->path);
+    c->path = NULL;
+    return false;
+}
+
+void callouts_keep_stop(struct callouts *c)
+{
+    if (!c->path)
+        return;
+    pthread_mutex_lock(&c->lock);
+    c->stopping = true;
+    pthread_cond_signal(&c->stop);
+    pthread_mutex_unlock(&c->lock);
+    pthread_join(c->keeper, NULL);
+    free(c->path);
+    c->path = NULL;
 }
 
 /* WHAT: an address, a domain (all its addresses and what is known of itself), or "" for everything. */

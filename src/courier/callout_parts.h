@@ -46,6 +46,11 @@ struct callouts {
     struct hash_table entries, slots;
     struct list used, questions, all_slots;
     size_t count, most;
+    uint64_t changes;        /* of what is kept */
+    bool stopping;
+    pthread_cond_t stop;
+    pthread_t keeper;        /* where there is a path */
+    char *path;              /* owned; NULL: nothing is kept */
 };
 
 struct callout_entry *callout_find(struct callouts *c, const char *key);

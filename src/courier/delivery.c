@@ -1,6 +1,7 @@
 /* delivery.c: one attempt: a connection (kept, or opened to the first hop that answers), one transaction, an outcome for each recipient. */
 #include "base/clock.h"
 #include "base/log.h"
+#include "courier/callout.h"
 #include "courier/security.h"
 
 #include <errno.h>
@@ -331,6 +332,9 @@ static void take_replies(struct attempt *a, const uint32_t *who, size_t count, c
     for (size_t i = 0; i < count; i++) {
         struct outcome *o = &a->out[who[i]];
         *o = rcpts[i].answered ? outcome_of_reply(&rcpts[i].reply, is_lmtp) : explain(result, a->connection->host);
+        if (rcpts[i].refused_rcpt || rcpts[i].accepted_rcpt)
+            callouts_hear(a->courier->callouts, a->settings, &rcpts[i].args->recipient, rcpts[i].accepted_rcpt ? 250 : rcpts[i].reply.code,
+                          rcpts[i].reply.enhanced, rcpts[i].reply.text);
         o->hop_has_dsn = a->connection->client.caps.dsn && !is_lmtp;
     }
 }

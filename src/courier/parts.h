@@ -61,6 +61,7 @@ struct destination {
 
 struct courier {
     struct courier_parts parts;
+    struct callouts *callouts; /* hear what destinations say of recipients; set before the start, NULL: nobody does */
     struct smtp_trace trace;   /* hears all that is said; for commands that show a dialogue */
     unsigned most_workers;     /* room in the arrays below */
     unsigned usual_workers;    /* so many deliveries at once, besides those in slow hands */

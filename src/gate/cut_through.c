@@ -2,6 +2,7 @@
 #include "gate/cut_through.h"
 
 #include "base/clock.h"
+#include "courier/callout.h"
 #include "gate/session.h"
 
 #include <stdlib.h>
@@ -102,6 +103,7 @@ static struct finding ask(struct session *s, const struct recipient *r)
         courier_close_client(c->courier, &c->client);
         return finding_none();
     }
+    callouts_hear(s->gate->parts.callouts, tx->runtime->settings, &r->args.recipient, c->client->reply.code, c->client->reply.enhanced, c->client->reply.text);
     if (c->client->reply.code / 100 != 2)
         return pass_on(c->client);
     c->accepted += duties_are_taken(c, r);

@@ -33,7 +33,6 @@ struct relay {
     struct dmarc_tally *dmarc_tally;
     struct dmarc_reports *dmarc_reports;
     struct callouts *callouts;
-    char *callouts_path;             /* where they outlive a restart; owned */
     struct secrets secrets;
     struct gate *gate;
     struct list_watch *watch;

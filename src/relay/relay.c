@@ -155,13 +155,16 @@ static bool open_sts(struct relay *r, const struct policy *p, struct buf *error)
     return r->sts != NULL;
 }
 
-static bool open_callouts(struct relay *r, const struct policy *p)
+static bool open_callouts(struct relay *r, const struct policy *p, struct buf *error)
 {
+    char path[PATH_MAX];
+
+    snprintf(path, sizeof path, "%s/callouts", setting_text(p, SETTING_state_directory));
     r->callouts = callouts_new(r->courier, (size_t)setting_number(p, SETTING_callout_cache));
-    if (!r->callouts || asprintf(&r->callouts_path, "%s/callouts", setting_text(p, SETTING_state_directory)) < 0)
-        return false;
-    callouts_load(r->callouts, r->callouts_path);
-    return true;
+    if (r->callouts && callouts_keep(r->callouts, path))
+        return true;
+    buf_addf(error, "callouts: %s", strerror(errno));
+    return false;
 }
 
 static bool start_dmarc_reports(struct relay *r, struct buf *error)
@@ -201,7 +204,7 @@ static bool open_parts(struct relay *r, struct relay_inbox *inbox, const struct 
     r->courier = courier_new(&parts, (unsigned)setting_number(p, SETTING_couriers));
     if (!r->courier)
         return false;
-    if (!open_callouts(r, p))
+    if (!open_callouts(r, p, error))
         return false;
     r->spool = spool_open(setting_text(p, SETTING_spool_directory), (uint64_t)setting_number(p, SETTING_spool_free_floor), courier_accept,
                           r->courier, error);
@@ -418,15 +421,14 @@ static void stop(struct relay *r)
         spool_close(&r->spool);
     if (r->log)
         event_log_close(&r->log);
-    if (r->callouts_path && !callouts_save(r->callouts, r->callouts_path))
-        log_warning("%s cannot be written, addresses will be asked about anew: %s", r->callouts_path, strerror(errno));
+    if (r->callouts)
+        callouts_keep_stop(r->callouts);
     if (left)
         return; /* their threads still use what follows; the process ends anyway */
     if (r->waiter)
         waiter_free(&r->waiter);
     gate_free(&r->gate);
     callouts_free(&r->callouts);
-    free(r->callouts_path);
     courier_free(&r->courier);
     sts_free(&r->sts);
     tls_reports_free(&r->reports);

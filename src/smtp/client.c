@@ -468,7 +468,8 @@ static enum client_result read_rcpt_reply(struct transaction *t, struct smtp_cli
         return result;
     r->accepted_rcpt = t->c->reply.code / 100 == 2;
     t->accepted += r->accepted_rcpt;
-    if (!r->accepted_rcpt)
+    r->refused_rcpt = !r->accepted_rcpt;
+    if (r->refused_rcpt)
         take_reply(r, &t->c->reply);
     return result;
 }

@@ -86,6 +86,7 @@ struct smtp_client_recipient {
     struct smtp_reply reply;   /* to RCPT; then, where accepted, to the message (for LMTP each its own) */
     bool answered;             /* reply is meaningful */
     bool accepted_rcpt;
+    bool refused_rcpt;         /* reply is that to its own RCPT, and not 2xx; else perhaps that to MAIL */
 };
 
 struct smtp_client_message {

@@ -1,6 +1,8 @@
 """Callouts: the destination is asked at RCPT whether an address exists; what it says is remembered, what it does not say is not guessed."""
 import json
+import os
 import re
+import signal
 import socket
 import threading
 import time
@@ -111,6 +113,85 @@ def test_known_recipients_are_taken_while_the_destination_is_down():
         assert g.ask("bob@acme.test").startswith("250"), "cleared by hand"
     with Rig(pt.free_port(), domain={"local_recipients": ["ann"]}) as g:
         assert g.ask("ann@acme.test").startswith("250") and g.ask("bob@acme.test").startswith("550 5.1.1"), "the owner's list counts as known"
+
+
+def send(g, recipients, message=None):
+    c = g.client()
+    try:
+        return c.transact(recipients, message=message or pt.sample())
+    finally:
+        c.close()
+
+
+def test_real_deliveries_teach():
+    hop = destination()
+    with Rig(hop, settings={"max_date_skew_days": "0"}) as g:
+        assert send(g, "ann@acme.test").startswith("250")
+        pt.poll(lambda: g.events(event="delivered", recipient="ann@acme.test"))
+        g.control(noun="clock", verb="advance", seconds=95 * HOUR)
+        assert send(g, "ann@acme.test").startswith("250"), "from memory, and delivered anew"
+        pt.poll(lambda: len(g.events(event="delivered", recipient="ann@acme.test")) == 2)
+        asked = len([line for line in hop.said if line == "MAIL FROM:<>"])
+        g.control(noun="clock", verb="advance", seconds=95 * HOUR)
+        assert g.ask("ann@acme.test").startswith("250")
+        assert len([line for line in hop.said if line == "MAIL FROM:<>"]) == asked, "a delivery is as good as a question"
+
+        def gone(line):
+            return b"550 5.7.1 not from you\r\n" if b"<bob" in line else b"550 5.1.1 gone\r\n"
+        assert g.ask("bob@acme.test").startswith("250")
+        hop.script["RCPT"] = gone
+        assert send(g, ["ann@acme.test", "bob@acme.test"]).startswith("250")
+        pt.poll(lambda: len(g.events(event="bounced")) == 2)
+        assert g.ask("ann@acme.test").startswith("550 5.1.1"), "refused at the front door from now on"
+        assert g.remembered("bob@acme.test") == {("recipient", "bob@acme.test"): "yes"}, "another refusal says nothing of the address"
+        assert g.ask("carl@acme.test").startswith("550")
+        hop.script["RCPT"], hop.script["MAIL"] = b"250 2.1.5 ok\r\n", lambda line: b"250 ok\r\n" if b"<>" in line else b"550 5.1.1 nor you\r\n"
+        assert send(g, "bob@acme.test").startswith("250")
+        pt.poll(lambda: len(g.events(event="bounced")) == 3)
+        assert g.remembered("bob@acme.test") == {("recipient", "bob@acme.test"): "yes"}, "what is said to MAIL is not said of the address"
+
+
+def test_a_catch_all_that_ends_is_noticed():
+    hop = Hop()
+    with Rig(hop) as g:
+        assert send(g, "x1@acme.test").startswith("250")
+        pt.poll(lambda: g.events(event="delivered"))
+        assert g.remembered() == {("catch-all", "acme.test"): "yes"}, "single addresses are not kept beside it"
+        hop.script["RCPT"] = lambda line: b"250 ok\r\n" if b"<ann" in line else b"550 5.1.1 no\r\n"
+        assert send(g, "x2@acme.test").startswith("250")
+        pt.poll(lambda: g.events(event="bounced"))
+        assert g.remembered() == {("recipient", "x2@acme.test"): "no"}
+        assert g.ask("x3@acme.test").startswith("550 5.1.1") and g.ask("ann@acme.test").startswith("250")
+
+
+def test_cut_through_teaches_too():
+    hop = destination()
+    with Rig(hop, domain={"cut_through": True}) as g:
+        assert send(g, "ann@acme.test").startswith("250") and send(g, "gone@acme.test").startswith("550 5.1.1")
+        assert g.remembered() == {("recipient", "ann@acme.test"): "yes", ("recipient", "gone@acme.test"): "no"}
+
+
+def test_what_is_known_outlives_a_kill():
+    hop = destination()
+    with Rig(hop, domain={"callout_positive": "1h"}) as g:
+        assert g.ask("ann@acme.test").startswith("250") and g.ask("gone@acme.test").startswith("550")
+
+        def kept():
+            """the memory on the disk"""
+            return os.path.exists(g.path("state", "callouts")) and " r:ann@acme.test\n" in open(g.path("state", "callouts")).read()
+        pt.poll(kept, seconds=60)
+        relay = g.children()["relay"][0]
+        os.kill(relay, signal.SIGKILL)
+        pt.poll(lambda: g.children().get("relay", [relay])[0] != relay)
+        hop.script["banner"] = None
+
+        def remembered():
+            """the new relay"""
+            done = g.cli("callout", "show", "--json", check=False)
+            return done.returncode == 0 and json.loads(done.stdout)["rows"]
+        assert [r["address"] for r in pt.poll(remembered)] == ["ann@acme.test"]
+        g.control(noun="clock", verb="advance", seconds=2 * HOUR)
+        assert g.ask("ann@acme.test").startswith("250") and g.ask("bob@acme.test").startswith("451 4.4.1")
 
 
 def test_clear_and_reload_forget():
