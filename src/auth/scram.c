@@ -98,7 +98,9 @@ enum scram_result scram_first(struct scram *s, struct str message)
     enum scram_result result = read_flag(s, flag);
     if (result != SCRAM_OK)
         return result;
-    if (authzid.len && (!str_starts(authzid, STR("a=")) || !read_name(str_from_index(authzid, 2), s->authzid)))
+    if (authzid.len && !str_starts(authzid, STR("a=")))
+        return SCRAM_MALFORMED;
+    if (authzid.len > 2 && !read_name(str_from_index(authzid, 2), s->authzid)) /* GNU SASL says "a=" for none, which §7 has not */
         return SCRAM_MALFORMED;
     struct str bare = rest;
     if (str_starts(bare, STR("m=")))

@@ -79,6 +79,18 @@ enum session_next answer(struct session *s, enum reason r)
     return say(s, r, NULL, s->tx ? s->tx->reference : NULL);
 }
 
+enum session_next answer_long(struct session *s, enum reason r, struct str detail)
+{
+    struct buf out = buf_make(STREAM_OUT_MAX);
+    struct reply_context context = {.host = str_from(s->runtime->host), .detail = detail};
+
+    reason_reply(&out, r, &context);
+    bool queued = stream_queue(&s->stream, buf_str(&out));
+    buf_free(&out);
+    atomic_fetch_add_explicit(&s->gate->given[r], 1, memory_order_relaxed);
+    return queued ? SESSION_GO_ON : SESSION_CLOSE;
+}
+
 enum session_next answer_detail(struct session *s, enum reason r, const char *detail)
 {
     struct finding f = finding_make(r, "%s", detail ? detail : "");

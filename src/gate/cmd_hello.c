@@ -17,7 +17,7 @@ struct offered session_offered(const struct session *s)
         .smtputf8 = esmtp,
         .dsn = esmtp,
         .requiretls = esmtp && setting_flag(p, SETTING_requiretls), /* outside TLS it has an answer of its own */
-        .auth = false,
+        .auth = esmtp && auth_is_offered(s),
     };
 }
 
@@ -29,6 +29,7 @@ static bool starttls_is_offered(const struct session *s)
 /* The keywords behind our name, LF between the lines: the catalogue's formatter makes a multi-line reply of them. */
 static void keywords(const struct session *s, struct buf *out)
 {
+    static const enum sasl_mechanism by_strength[] = {SASL_SCRAM_PLUS, SASL_SCRAM, SASL_PLAIN, SASL_LOGIN};
     const struct policy *p = session_policy(s);
 
     buf_addf(out, "\nPIPELINING\nSIZE %lld", (long long)setting_number(p, SETTING_max_message_size));
@@ -37,6 +38,12 @@ static void keywords(const struct session *s, struct buf *out)
         buf_add_text(out, "\nCHUNKING\nBINARYMIME");
     if (starttls_is_offered(s))
         buf_add_text(out, "\nSTARTTLS");
+    if (auth_is_offered(s)) {
+        buf_add_text(out, "\nAUTH");
+        for (size_t i = 0; i < sizeof by_strength / sizeof *by_strength; i++)
+            if (auth_offers(s, by_strength[i]))
+                buf_addf(out, " %s", sasl_mechanism_name(by_strength[i]));
+    }
     if (s->client.tls && setting_flag(p, SETTING_requiretls))
         buf_add_text(out, "\nREQUIRETLS");
     buf_addf(out, "\nLIMITS RCPTMAX=%lld", (long long)setting_number(p, SETTING_max_recipients));

@@ -1,5 +1,6 @@
 /* cmd_mail.c: MAIL FROM opens a transaction. Only what concerns the gateway itself is refused here; the rest waits for RCPT. */
 #include "gate/lookup.h"
+#include "gate/outgoing.h"
 #include "gate/session.h"
 
 #include "policy/policy.h"
@@ -29,7 +30,7 @@ static enum session_next refuse(struct session *s, const struct finding *f)
     return answer_finding(s, f, reference);
 }
 
-static struct finding check_service(const struct session *s)
+static struct finding check_service(struct session *s)
 {
     const struct policy *p = session_policy(s);
     bool submission = s->service != SERVICE_MX;
@@ -37,8 +38,9 @@ static struct finding check_service(const struct session *s)
 
     if (!s->client.tls && setting_flag(p, submission ? SETTING_submission_require_tls : SETTING_require_tls))
         return finding_make(REASON_TLS_REQUIRED, "%s", "");
-    if (submission && !s->client.is_trusted_sender)
-        return finding_make(REASON_AUTH_REQUIRED, "%s", "");
+    struct finding f = outgoing_check(s);
+    if (f.reason != REASON_NONE)
+        return f;
     if (most && s->messages >= most)
         return finding_make(REASON_RATE_MESSAGES, "%s", "");
     return finding_none();

@@ -1,4 +1,5 @@
 /* cmd_starttls.c: STARTTLS (RFC 3207). Whatever the client said in plaintext behind it is an attack or a bug: refused, never carried over. */
+#include "gate/outgoing.h"
 #include "gate/session.h"
 
 #include <openssl/ssl.h>
@@ -17,6 +18,7 @@ enum session_next cmd_starttls(struct session *s, struct str args)
     SSL *ssl = s->runtime->tls ? tls_server_session(s->runtime->tls, s->stream.fd) : NULL;
     if (!ssl)
         return answer(s, REASON_TLS_UNAVAILABLE);
+    outgoing_begin(s);
     session_reset_transaction(s); /* RFC 3207 §4.2: back to the state after the banner */
     free(s->helo);
     s->helo = NULL;

@@ -3,6 +3,7 @@
  * afterwards the session stands where it stood behind the banner, and the client's own limits apply.
  */
 #include "gate/lookup_client.h"
+#include "gate/outgoing.h"
 #include "gate/session.h"
 
 #include <stdlib.h>
@@ -78,8 +79,7 @@ enum session_next cmd_xclient(struct session *s, struct str args)
         return answer_detail(s, REASON_BAD_ARGUMENTS, "XCLIENT attribute=value");
     session_leave(s);
     s->client.peer = c.peer;
-    s->client.is_trusted_sender = s->service != SERVICE_MX &&
-                                  networks_have(setting_networks(session_policy(s), SETTING_submission_networks), &c.peer.ip);
+    outgoing_begin(s);
     s->ip_skips = lists_ip_skips(s->runtime->lists, &c.peer.ip, &(struct list_scope){0});
     if (c.has_helo) {
         char *helo = str_dup(str_from(c.helo));

@@ -56,12 +56,13 @@ enum session_next command_run(struct session *s, struct str line)
         return answer(s, REASON_HELP_TEXT);
     case VERB_STARTTLS:
         return cmd_starttls(s, args);
+    case VERB_AUTH:
+        return cmd_auth(s, args);
     case VERB_XCLIENT:
         return cmd_xclient(s, args);
     case VERB_EXPN:
     case VERB_ETRN:
     case VERB_TURN:
-    case VERB_AUTH:
         return answer(s, REASON_NOT_IMPLEMENTED);
     case VERB_HTTP:
         return cmd_http(s);

@@ -1,6 +1,7 @@
 /* events.c: what happened in a session, as rows of the message log. */
 #include "gate/lookup.h"
 #include "gate/authentication.h"
+#include "gate/outgoing.h"
 #include "gate/session.h"
 
 #include "base/clock.h"
@@ -23,6 +24,8 @@ static struct event event_of(const struct session *s, enum event_kind kind, char
         .client_port = s->client.peer.port,
         .helo = s->client.helo,
         .tls = str_from(tls),
+        .account = outgoing_account(s),
+        .mechanism = outgoing_mechanism(s),
     };
     if (s->tx) {
         e.reference = str_from(s->tx->reference);
@@ -76,6 +79,24 @@ void event_refused(struct session *s, const struct finding *f, const char *refer
     event_log_add(s->gate->parts.log, &e);
     buf_free(&text);
     buf_free(&why);
+}
+
+void event_auth_refused(struct session *s, const struct finding *f, const char *reference, struct str login, const char *mechanism)
+{
+    char tls[128];
+    struct buf text = buf_make(4096);
+    struct event e = event_of(s, EVENT_AUTH_REFUSED, tls, sizeof tls);
+
+    e.reference = str_from(reference);
+    e.account = login;
+    e.mechanism = str_from(mechanism);
+    e.reason = f->reason;
+    e.next_try_ms = f->until_ms;
+    e.action = action_name(ACTION_REFUSE);
+    answer_text(s, f, reference, &text);
+    e.reply = str_trim(buf_str(&text));
+    event_log_add(s->gate->parts.log, &e);
+    buf_free(&text);
 }
 
 void event_accepted(struct session *s, const struct recipient *r, const struct findings *all, const struct scan_report *report)

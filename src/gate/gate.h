@@ -20,7 +20,9 @@
 #include "policy/lists.h"
 #include "scan/scan.h"
 #include "spool/spool.h"
+#include "store/accounts.h"
 #include "store/counters.h"
+#include "store/denials.h"
 #include "store/db.h"
 #include "store/dmarc_tally.h"
 #include "store/event_log.h"
@@ -63,6 +65,9 @@ struct gate_parts { /* borrowed, must outlive the gate */
     struct reputation *reputation;
     struct dkim_signer *signer;
     struct dmarc_tally *dmarc_tally;
+    struct accounts *accounts;
+    struct password_checker *passwords;
+    struct denials *denials;
 };
 
 struct gate {

@@ -9,7 +9,9 @@
 #include "base/log.h"
 #include "gate/cut_through.h"
 #include "gate/lookup.h"
+#include "gate/credentials.h"
 #include "gate/lookup_client.h"
+#include "gate/outgoing.h"
 #include "net/proxy_protocol.h"
 
 #include <errno.h>
@@ -68,6 +70,8 @@ static void session_free(struct session *s)
         event_incomplete(s);
     session_reset_transaction(s);
     client_lookup_free(&s->asked);
+    outgoing_free(&s->outgoing);
+    sasl_free(&s->sasl);
     session_leave(s);
     waiter_remove(&s->item);
     stream_close(&s->stream);
@@ -100,6 +104,7 @@ static int64_t deadline(const struct session *s)
     case SESSION_CHUNK:
         return earlier(now_ms + setting_number(p, SETTING_idle_timeout), s->tx->data_deadline_ms);
     case SESSION_COMMAND:
+    case SESSION_AUTH:
     case SESSION_SKIP_LINE:
     case SESSION_DROP_CHUNK:
         break;
@@ -201,8 +206,25 @@ static void linger(struct session *s, enum wake why)
         session_free(s);
 }
 
+/* Who is denied authentication has nothing to say on ports that exist for it (store/denials.h). */
+static enum session_next turn_away(struct session *s, int64_t left_ms)
+{
+    struct finding f = auth_denied_finding(left_ms);
+    char reference[REFERENCE_LEN + 1];
+
+    random_reference(reference);
+    event_refused(s, &f, reference, NULL, NULL, NULL);
+    s->closing = true;
+    return answer_finding(s, &f, reference);
+}
+
 static enum session_next banner(struct session *s)
 {
+    bool needs_auth = s->service != SERVICE_MX && !s->client.is_trusted_sender;
+    int64_t left_ms = needs_auth ? credentials_denied_ms(s, str_n(NULL, 0)) : 0;
+
+    if (left_ms)
+        return turn_away(s, left_ms);
     s->state = SESSION_COMMAND;
     return answer(s, REASON_READY);
 }
@@ -213,8 +235,7 @@ static enum session_next begin(struct session *s)
     const struct policy *p = session_policy(s);
     struct ip key = ip_limit_key(&s->client.peer.ip);
 
-    s->client.is_trusted_sender =
-        s->service != SERVICE_MX && networks_have(setting_networks(p, SETTING_submission_networks), &s->client.peer.ip);
+    outgoing_begin(s);
     s->ip_skips = lists_ip_skips(s->runtime->lists, &s->client.peer.ip, &(struct list_scope){0});
     if (!session_admit(s))
         return SESSION_CLOSE;
@@ -285,11 +306,24 @@ static enum session_next handshake(struct session *s)
     return s->started_tls ? (s->state = SESSION_COMMAND, SESSION_GO_ON) : banner(s);
 }
 
+static bool is_auth(struct str line)
+{
+    return str_starts_case(line, STR("AUTH "));
+}
+
+/* Longest command, CR LF included. One that begins an AUTH exchange may bring as much as its later lines (RFC 4954 §4). */
+static size_t most_of_command(const struct session *s, struct str input)
+{
+    size_t most = (size_t)setting_number(session_policy(s), SETTING_max_command_line);
+
+    return is_auth(input) && most < SASL_LINE_MAX ? SASL_LINE_MAX : most;
+}
+
 /* One command line out of the buffer. Only CR LF ends it (RFC 5321 §2.3.8). */
 static enum session_next read_command(struct session *s)
 {
     struct str input = stream_input(&s->stream);
-    size_t most = (size_t)setting_number(session_policy(s), SETTING_max_command_line);
+    size_t most = most_of_command(s, input);
     ptrdiff_t end = str_find(input, '\n');
 
     if (end < 0 || (size_t)end + 1 > most) {
@@ -305,8 +339,14 @@ static enum session_next read_command(struct session *s)
     if (memchr(input.at, '\r', len) || memchr(input.at, '\0', len)) /* another reader could see two commands, or another one */
         return answer_close(s, REASON_BAD_LINE_ENDING, memchr(input.at, '\0', len) ? "NUL in a command" : "bare CR in a command");
     memcpy(line, input.at, len); /* the handler may read further input, which would move the buffer */
-    stream_consume(&s->stream, (size_t)end + 1);
-    return command_run(s, str_n(line, len));
+    if (!is_auth(str_n(line, len))) {
+        stream_consume(&s->stream, (size_t)end + 1);
+        return command_run(s, str_n(line, len));
+    }
+    stream_consume_secret(&s->stream, (size_t)end + 1);
+    enum session_next next = command_run(s, str_n(line, len));
+    explicit_bzero(line, len);
+    return next;
 }
 
 static enum session_next skip_line(struct session *s)
@@ -319,8 +359,10 @@ static enum session_next skip_line(struct session *s)
         return SESSION_WAIT;
     }
     stream_consume(&s->stream, (size_t)end + 1);
+    bool in_auth = s->sasl != NULL;
+    sasl_free(&s->sasl);
     s->state = SESSION_COMMAND;
-    return answer(s, REASON_LINE_TOO_LONG);
+    return answer(s, in_auth ? REASON_AUTH_LINE_TOO_LONG : REASON_LINE_TOO_LONG);
 }
 
 static enum session_next step(struct session *s)
@@ -334,6 +376,8 @@ static enum session_next step(struct session *s)
         return handshake(s);
     case SESSION_COMMAND:
         return read_command(s);
+    case SESSION_AUTH:
+        return auth_read(s);
     case SESSION_SKIP_LINE:
         return skip_line(s);
     case SESSION_DATA:

@@ -5,6 +5,7 @@
 #ifndef GATE_SESSION_H
 #define GATE_SESSION_H
 
+#include "auth/sasl.h"
 #include "gate/gate.h"
 #include "net/stream.h"
 #include "smtp/client.h"
@@ -23,6 +24,7 @@ enum session_state {
     SESSION_QUIET,     /* the client must be silent until the banner */
     SESSION_HANDSHAKE, /* TLS */
     SESSION_COMMAND,
+    SESSION_AUTH,      /* the next line belongs to an AUTH exchange */
     SESSION_SKIP_LINE, /* an over-long command line, until its end */
     SESSION_DATA,
     SESSION_CHUNK,     /* inside BDAT */
@@ -50,6 +52,7 @@ struct authentication; /* authentication.h */
 struct cut_through; /* cut_through.h */
 struct lookup;      /* lookup.h */
 struct client_lookup; /* lookup_client.h */
+struct outgoing;    /* outgoing.h */
 
 struct transaction {
     struct gate_runtime *runtime; /* owned reference: domains and settings of this message */
@@ -85,6 +88,8 @@ struct session {
     struct client_lookup *asked;  /* what DNS says of the client; NULL: nothing was asked */
     struct findings *findings;    /* owned; found before RCPT and kept for it; NULL: none */
     struct transaction *tx;       /* NULL between messages */
+    struct sasl *sasl;            /* owned; an AUTH exchange under way; NULL: none */
+    struct outgoing *outgoing;    /* owned; whose mail it is; NULL: nobody's account */
     int64_t started_ms;
     int64_t until_ms;             /* end of the TLS handshake, or of lingering */
     uint32_t linger_bytes;
@@ -119,6 +124,7 @@ enum session_next answer(struct session *s, enum reason r);
 enum session_next answer_detail(struct session *s, enum reason r, const char *detail);
 enum session_next answer_finding(struct session *s, const struct finding *f, const char *reference);
 enum session_next answer_close(struct session *s, enum reason r, const char *detail); /* then close */
+enum session_next answer_long(struct session *s, enum reason r, struct str detail); /* of more octets than a finding holds */
 void answer_text(struct session *s, const struct finding *f, const char *reference, struct buf *out); /* the reply's bytes, not sent */
 
 /* One per command. */
@@ -130,6 +136,11 @@ enum session_next cmd_data(struct session *s, struct str args);
 enum session_next cmd_bdat(struct session *s, struct str args);
 enum session_next cmd_starttls(struct session *s, struct str args);
 enum session_next cmd_xclient(struct session *s, struct str args);
+/* cmd_auth.c */
+enum session_next cmd_auth(struct session *s, struct str args);
+enum session_next auth_read(struct session *s);
+bool auth_is_offered(const struct session *s);
+bool auth_offers(const struct session *s, enum sasl_mechanism m);
 struct offered session_offered(const struct session *s);
 
 /* data.c: octets of the message */
@@ -146,6 +157,7 @@ struct blob *trace_header(const struct session *s, const struct findings *tags, 
 /* events.c */
 void event_refused(struct session *s, const struct finding *f, const char *reference, const struct address *recipient,
                    const struct findings *all, const struct scan_report *report);
+void event_auth_refused(struct session *s, const struct finding *f, const char *reference, struct str login, const char *mechanism);
 void event_accepted(struct session *s, const struct recipient *r, const struct findings *all, const struct scan_report *report);
 void event_delivered(struct session *s, const struct recipient *r, const char *host, const struct smtp_reply *reply); /* cut-through */
 void event_incomplete(struct session *s);

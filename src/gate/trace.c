@@ -1,6 +1,7 @@
 /* trace.c: the trace fields that we put before the message (RFC 5321 §4.4, with-keywords of RFC 3848 and RFC 6531 §4.3). */
 #include "gate/authentication.h"
 #include "gate/lookup.h"
+#include "gate/outgoing.h"
 #include "gate/session.h"
 
 #include "base/clock.h"
@@ -10,11 +11,12 @@ enum { HEADER_BYTES_MAX = 96 * 1024 };
 
 static const char *with_keyword(const struct session *s)
 {
+    static const char *const ascii[] = {"ESMTP", "ESMTPS", "ESMTPA", "ESMTPSA"}, *const utf8[] = {"UTF8SMTP", "UTF8SMTPS", "UTF8SMTPA", "UTF8SMTPSA"};
+    size_t i = (s->client.tls ? 1 : 0) + (s->outgoing && s->outgoing->by_auth ? 2 : 0);
+
     if (s->tx->mail.smtputf8)
-        return s->client.tls ? "UTF8SMTPS" : "UTF8SMTP";
-    if (!s->client.esmtp)
-        return "SMTP";
-    return s->client.tls ? "ESMTPS" : "ESMTP";
+        return utf8[i];
+    return s->client.esmtp ? ascii[i] : "SMTP";
 }
 
 /* A HELO name may hold anything; in a header field only what cannot end or bend it. */

@@ -170,6 +170,13 @@ void stream_consume(struct stream *s, size_t n)
         buf_free(&s->in);
 }
 
+void stream_consume_secret(struct stream *s, size_t n)
+{
+    bug_unless(n <= s->in.len);
+    explicit_bzero(s->in.at, n);
+    stream_consume(s, n);
+}
+
 bool stream_has_input(const struct stream *s)
 {
     return s->in.len > 0 || (s->ssl && SSL_pending(s->ssl) > 0);

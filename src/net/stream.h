@@ -45,6 +45,7 @@ enum stream_state stream_fill_wait(struct stream *s, int64_t deadline_ms) __attr
 void stream_expect_bulk(struct stream *s);
 struct str stream_input(const struct stream *s);
 void stream_consume(struct stream *s, size_t n); /* frees the buffer when it becomes empty */
+void stream_consume_secret(struct stream *s, size_t n); /* and wipes them, for passwords */
 bool stream_has_input(const struct stream *s);   /* buffered, or decrypted inside OpenSSL */
 
 /* Appends to `out`; false when it would pass STREAM_OUT_MAX. */

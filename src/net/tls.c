@@ -364,6 +364,32 @@ void tls_client_match(SSL *ssl, char *to, size_t size)
     tls_tlsa_describe(str_n((const char *)record, TLSA_HEAD + (len < MOST_KEPT ? len : MOST_KEPT)), to, size);
 }
 
+enum { BINDING_ROOM = 64, EXPORTED = 32 };
+
+/* In TLS 1.2 both bindings hold only where the master secret covers the whole handshake (RFC 7627; RFC 9266 §4.2). */
+static bool is_tls_1_3(const SSL *ssl)
+{
+    return SSL_version(ssl) == TLS1_3_VERSION;
+}
+
+size_t tls_binding_exporter(SSL *ssl, unsigned char *to)
+{
+    static const char label[] = "EXPORTER-Channel-Binding";
+
+    if (!is_tls_1_3(ssl) && SSL_get_extms_support(ssl) != 1)
+        return 0;
+    return SSL_export_keying_material(ssl, to, EXPORTED, label, sizeof label - 1, (const unsigned char *)"", 0, 1) == 1 ? EXPORTED : 0;
+}
+
+/* The first Finished message: the client's, or in a resumed session the server's. Not in TLS 1.3. */
+size_t tls_binding_unique(const SSL *ssl, unsigned char *to)
+{
+    if (is_tls_1_3(ssl) || SSL_get_extms_support((SSL *)(uintptr_t)ssl) != 1)
+        return 0;
+    size_t len = SSL_session_reused(ssl) ? SSL_get_finished(ssl, to, BINDING_ROOM) : SSL_get_peer_finished(ssl, to, BINDING_ROOM);
+    return len <= BINDING_ROOM ? len : 0;
+}
+
 void tls_describe(const SSL *ssl, char *to, size_t size)
 {
     if (!ssl || !SSL_get_current_cipher(ssl)) {

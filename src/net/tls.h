@@ -67,6 +67,10 @@ enum tls_trouble tls_client_doubt(const SSL *ssl, const struct tls_demand *deman
 /* After one that went well with CHECK_DANE: the record that matched, as tls_tlsa_describe(); "" otherwise. */
 void tls_client_match(SSL *ssl, char *to, size_t size);
 
+/* Channel bindings of a session whose handshake is done (RFC 9266, RFC 5929), 32 and 12 octets or more, into TO (64 octets); 0: it has none of that kind. */
+size_t tls_binding_exporter(SSL *ssl, unsigned char *to);
+size_t tls_binding_unique(const SSL *ssl, unsigned char *to);
+
 /* "TLSv1.3 TLS_AES_256_GCM_SHA384 256 bits" for Received and the log; "" when SSL is NULL. */
 void tls_describe(const SSL *ssl, char *to, size_t size);
 /* The reason of the last failure in this thread's OpenSSL queue (which is emptied). */

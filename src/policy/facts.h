@@ -24,7 +24,7 @@ struct client_facts {
     struct str helo;          /* as said; "" before HELO */
     bool esmtp;
     bool tls;
-    bool is_trusted_sender;   /* may send outgoing mail: submission_networks (later: AUTH) */
+    bool is_trusted_sender;   /* may send outgoing mail: submission_networks, or an account */
 };
 
 struct envelope_facts {

@@ -114,6 +114,8 @@ static json_t *run(struct relay *r, const json_t *request)
         return control_reputation(r, request);
     if (strcmp(noun, "dns") == 0)
         return control_dns(r->dns, request);
+    if (strcmp(noun, "auth") == 0)
+        return control_auth(r->denials, request);
     if (strcmp(noun, "callout") == 0)
         return callouts_control(r->callouts, request);
     if (strcmp(noun, "relay") == 0 && strcmp(verb, "stats") == 0)

@@ -34,6 +34,9 @@ struct relay {
     struct dmarc_reports *dmarc_reports;
     struct callouts *callouts;
     struct secrets secrets;
+    struct accounts *accounts;
+    struct password_checker *passwords;
+    struct denials *denials;
     struct gate *gate;
     struct list_watch *watch;
     struct control *control;
@@ -57,8 +60,6 @@ struct relay_inbox {
 /* runtime.c: a runtime from what is in the inbox and, with STORE, in the store; TLS_OR_NULL is kept on where certificates have not changed.
  * NULL with the reason in ERROR. */
 struct gate_runtime *relay_runtime(const struct relay_inbox *inbox, struct db *store, struct tls_server *tls_or_null, struct buf *error);
-char *relay_store_path(const struct policy *p, char *to, size_t size);
-struct db *relay_open_store(const struct policy *p, struct buf *error); /* in its present format; NULL with the reason in ERROR */
 /* Have settings, domains or lists changed since it was asked last, or has an entry expired? */
 bool relay_store_changed(struct relay *r);
 
@@ -67,6 +68,8 @@ struct control *control_start(struct relay *r, const char *run_directory, struct
 void control_stop(struct control **c);
 /* control_greylist.c: the verbs of `postern greylist`. A new object. */
 json_t *control_greylist(struct greylist *g, const json_t *request);
+/* control_auth.c: the verbs of `postern auth denied`. A new object. */
+json_t *control_auth(struct denials *d, const json_t *request);
 /* control_reputation.c: the verbs of `postern reputation`, and its part of `postern stats`. New objects. */
 json_t *control_reputation(const struct relay *r, const json_t *request);
 json_t *control_reputation_stats(struct reputation *r);

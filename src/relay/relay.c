@@ -13,6 +13,7 @@
 #include "gate/list_watch.h"
 #include "relay/parts.h"
 #include "scan/sandbox.h"
+#include "store/open.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -23,7 +24,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-enum { CONFIG_MAX = 16 * 1024 * 1024, PEMS_MAX = 4 * 1024 * 1024, MOST_COUNTERS = 400000, MALLOC_ARENAS = 4 };
+enum { CONFIG_MAX = 16 * 1024 * 1024, PEMS_MAX = 4 * 1024 * 1024, MOST_COUNTERS = 400000, MALLOC_ARENAS = 4, MOST_DENIALS = 100000 };
 enum { STOP_MS = 30000, LOOK_MS = 250 /* how soon a change in the store is seen */ };
 
 static const char *directory_of(const char *path, char *to, size_t size)
@@ -35,7 +36,7 @@ static const char *directory_of(const char *path, char *to, size_t size)
 
 static bool enter_sandbox(const struct policy *p)
 {
-    char json[PATH_MAX], text[PATH_MAX], store[PATH_MAX], path[PATH_MAX];
+    char json[PATH_MAX], text[PATH_MAX], store[PATH_MAX], path[STORE_PATH_MAX];
     const char *read[24], *write[16];
     size_t reads = 0, writes = 0;
     static const char *const system[] = {"/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/ssl", "/etc/gai.conf", "/usr/lib/ssl",
@@ -56,7 +57,7 @@ static bool enter_sandbox(const struct policy *p)
     write[writes++] = setting_text(p, SETTING_spool_directory);
     write[writes++] = setting_text(p, SETTING_state_directory);
     write[writes++] = setting_text(p, SETTING_run_directory);
-    write[writes++] = directory_of(relay_store_path(p, path, sizeof path), store, sizeof store);
+    write[writes++] = directory_of(store_path(p, path), store, sizeof store);
     if (*setting_text(p, SETTING_log_json))
         write[writes++] = directory_of(setting_text(p, SETTING_log_json), json, sizeof json);
     if (*setting_text(p, SETTING_log_text))
@@ -167,6 +168,16 @@ static bool open_callouts(struct relay *r, const struct policy *p, struct buf *e
     return false;
 }
 
+static bool open_accounts(struct relay *r, const struct policy *p, struct buf *error)
+{
+    char path[STORE_PATH_MAX];
+
+    r->accounts = accounts_new(store_path(p, path), error);
+    r->passwords = password_checker_new((unsigned)setting_number(p, SETTING_auth_checks), setting_number(p, SETTING_auth_remember));
+    r->denials = denials_new(MOST_DENIALS);
+    return r->accounts && r->passwords && r->denials;
+}
+
 static bool start_dmarc_reports(struct relay *r, struct buf *error)
 {
     struct dmarc_reports_parts parts = {.settings = r->settings, .dns = r->dns, .signer = r->signer, .spool = r->spool};
@@ -192,7 +203,7 @@ static bool open_parts(struct relay *r, struct relay_inbox *inbox, const struct 
     r->dmarc_tally = dmarc_tally_new(setting_text(p, SETTING_state_directory), (size_t)setting_number(p, SETTING_dmarc_report_entries));
     if (!r->settings || !r->counters || !r->greylist || !r->reputation || !r->dmarc_tally || !r->scan || !r->tls || !r->signer || !r->dns || !r->log)
         return false;
-    if (!load_secrets(r, p, error))
+    if (!load_secrets(r, p, error) || !open_accounts(r, p, error))
         return false;
     scan_pool_on_failure(r->scan, scan_is_bad, r);
     for (size_t i = 0; i < inbox->scan_count; i++)
@@ -222,6 +233,9 @@ static bool open_gate(struct relay *r, const struct policy *p, struct gate_runti
     struct gate_parts parts = {.waiter = r->waiter, .spool = r->spool, .scan = r->scan, .log = r->log, .courier = r->courier,
                                .counters = r->counters, .dns = r->dns, .greylist = r->greylist, .reputation = r->reputation, .signer = r->signer, .secrets = &r->secrets, .callouts = r->callouts,
                                .dmarc_tally = r->dmarc_tally};
+    parts.accounts = r->accounts;
+    parts.passwords = r->passwords;
+    parts.denials = r->denials;
     char *run = strdup(setting_text(p, SETTING_run_directory)); /* the runtime may be swapped away under us */
     r->gate = gate_new(&parts, take);
     r->control = r->gate && run ? control_start(r, run, error) : NULL;
@@ -245,7 +259,7 @@ static struct gate_runtime *with_store(struct relay *r, struct relay_inbox *inbo
 {
     struct gate_runtime *whole = NULL;
 
-    r->store = relay_open_store(settings_system(take->settings), error);
+    r->store = store_open(settings_system(take->settings), error);
     if (r->store) {
         relay_store_changed(r);
         whole = relay_runtime(inbox, r->store, take->tls, error);
@@ -437,6 +451,9 @@ static void stop(struct relay *r)
     dns_free(&r->dns);
     tls_client_free(&r->tls);
     counters_free(&r->counters);
+    accounts_free(&r->accounts);
+    password_checker_free(&r->passwords);
+    denials_free(&r->denials);
     greylist_close(&r->greylist);
     reputation_close(&r->reputation);
     dmarc_tally_free(&r->dmarc_tally);

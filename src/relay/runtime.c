@@ -54,27 +54,6 @@ struct gate_runtime *relay_runtime(const struct relay_inbox *inbox, struct db *s
     return gate_runtime_new(settings, tls, store, error);
 }
 
-char *relay_store_path(const struct policy *p, char *to, size_t size)
-{
-    const char *set = setting_text(p, SETTING_store);
-
-    if (*set)
-        str_copy(to, size, str_from(set));
-    else
-        snprintf(to, size, "%s/store.db", setting_text(p, SETTING_state_directory));
-    return to;
-}
-
-struct db *relay_open_store(const struct policy *p, struct buf *error)
-{
-    char path[PATH_MAX];
-    struct db *d = db_open(relay_store_path(p, path, sizeof path), error);
-
-    if (d && !schema_migrate(d, error))
-        db_close(&d);
-    return d;
-}
-
 /* Others' commits are seen cheaply; most of them are the message log's and change nothing here. */
 bool relay_store_changed(struct relay *r)
 {

@@ -28,7 +28,7 @@ struct event_fields {
 const char *event_name(enum event_kind kind)
 {
     static const char *const names[] = {
-        [EVENT_CONNECT_REFUSED] = "connect-refused", [EVENT_REFUSED] = "refused", [EVENT_ACCEPTED] = "accepted",
+        [EVENT_CONNECT_REFUSED] = "connect-refused", [EVENT_AUTH_REFUSED] = "auth-refused", [EVENT_REFUSED] = "refused", [EVENT_ACCEPTED] = "accepted",
         [EVENT_DELIVERED] = "delivered", [EVENT_DEFERRED] = "deferred", [EVENT_BOUNCED] = "bounced", [EVENT_EXPIRED] = "expired",
         [EVENT_FROZEN] = "frozen", [EVENT_DELAY_NOTICE] = "delay-notice", [EVENT_REMOVED] = "removed", [EVENT_HELD] = "held",
         [EVENT_RELEASED] = "released", [EVENT_INCOMPLETE] = "incomplete",
@@ -48,6 +48,7 @@ const char *event_status(const struct event *e)
 {
     switch (e->kind) {
     case EVENT_CONNECT_REFUSED:
+    case EVENT_AUTH_REFUSED:
     case EVENT_REFUSED: return refusal_status(e);
     case EVENT_ACCEPTED: return "accepted";
     case EVENT_DELIVERED: return "delivered";
@@ -94,6 +95,9 @@ static void collect(const struct event *e, struct event_fields *f)
     put(f, "recipient", e->recipient);
     put_number(f, "recipients", e->recipient_count);
     put(f, "domain", e->domain);
+    put(f, "account", e->account);
+    put(f, "identity", e->identity);
+    put(f, "mechanism", e->mechanism);
     put(f, "spf", e->spf);
     put(f, "standing", e->standing);
     put(f, "dkim", e->dkim);

@@ -6,7 +6,7 @@
  *
  * JSON: one object on a line, in this order; what is empty or 0 is left out. Names and values stay as they are.
  *   time          of the event, "2026-11-24T14:11:00.123Z"
- *   event         connect-refused refused accepted delivered deferred bounced expired frozen delay-notice removed held released incomplete
+ *   event         connect-refused auth-refused refused accepted delivered deferred bounced expired frozen delay-notice removed held released incomplete
  *   status        of the recipient after it: rejected (5xx), delayed (4xx of a policy: come again), not-accepted (4xx of the moment, or the
  *                 transaction was cut off), accepted, delivered, bounced, queued, queue-frozen, queue-expired, queue-removed
  *   reference     of the message or the refusal, as in the reply
@@ -16,6 +16,9 @@
  *   sender recipient       of the envelope; sender is left out for the null sender
  *   recipients    number of them in the message
  *   domain        the recipient's
+ *   account       of outgoing mail: its login, or what was tried as one
+ *   identity      of an account with many users: which of them
+ *   mechanism     of AUTH
  *   spf           what SPF says of the sender: pass fail softfail neutral none temperror permerror
  *   standing      why the client was not greylisted
  *   dkim dmarc    what they say of the message: "pass example.org"; pass fail none temperror
@@ -43,6 +46,7 @@ struct event_log;
 
 enum event_kind {
     EVENT_CONNECT_REFUSED, /* no recipient: limits at connect, PIPELINED_TOO_EARLY */
+    EVENT_AUTH_REFUSED,    /* a login that failed, or was not tried: no recipient */
     EVENT_REFUSED,         /* status rejected (5xx) or deferred by us (4xx: not-accepted / delayed) */
     EVENT_ACCEPTED,        /* queued */
     EVENT_DELIVERED, EVENT_DEFERRED /* by the next hop */, EVENT_BOUNCED, EVENT_EXPIRED, EVENT_FROZEN, EVENT_DELAY_NOTICE,
@@ -59,6 +63,7 @@ struct event { /* all borrowed for the call */
     uint16_t client_port;
     struct str helo, tls;        /* tls: tls_describe() or "" */
     struct str sender, recipient, domain;
+    struct str account, identity, mechanism;
     struct str spf, standing;
     struct str dkim, dmarc;      /* "pass example.org"; "fail"; "" not made out */
     struct str subject, from, message_id;

@@ -137,6 +137,19 @@ static void refused(const struct event *e, const struct event_text_context *cont
     end_line(e, out);
 }
 
+/* The words that fail2ban's filter of Postfix looks for. */
+static void auth_refused(const struct event *e, const struct event_text_context *context, struct buf *out)
+{
+    begin_line(e, context, smtpd_name(e), out);
+    buf_add_text(out, "warning: ");
+    add_client(e, out);
+    buf_add_text(out, ": SASL ");
+    add_safe(out, e->mechanism.len ? e->mechanism : STR("LOGIN"), " :");
+    buf_addf(out, " authentication failed: %s, sasl_username=", e->reason == REASON_AUTH_FAILED ? "authentication failure" : "not tried");
+    add_safe(out, e->account, ", ");
+    end_line(e, out);
+}
+
 /* Our own reports come from nobody: they have no smtpd line, as Postfix's have none. */
 static void introduce(const struct event *e, const struct event_text_context *context, unsigned fresh, struct buf *out)
 {
@@ -144,6 +157,12 @@ static void introduce(const struct event *e, const struct event_text_context *co
         begin_queued(e, context, smtpd_name(e), out);
         buf_add_text(out, "client=");
         add_client(e, out);
+        if (e->account.len && e->mechanism.len) {
+            buf_add_text(out, ", sasl_method=");
+            add_safe(out, e->mechanism, ", ");
+            buf_add_text(out, ", sasl_username=");
+            add_safe(out, e->account, ", ");
+        }
         buf_add_char(out, '\n');
     }
     if (fresh & EVENT_IDENTIFIED) {
@@ -234,6 +253,9 @@ void event_text(const struct event *e, const struct event_text_context *context,
 {
     introduce(e, context, fresh, out);
     switch (e->kind) {
+    case EVENT_AUTH_REFUSED:
+        auth_refused(e, context, out);
+        return;
     case EVENT_CONNECT_REFUSED:
     case EVENT_REFUSED:
         refused(e, context, out);

@@ -7,6 +7,7 @@
     given default NAME                            the setting's own default, where the tests otherwise switch it off
     given zone NAME TYPE DATA                     a line of the zone that stands in for DNS
     given list sender-block: *@bad.test           a line of a list file
+    given account LOGIN PASSWORD                  an outgoing account; LOGIN without a password: a network, client is it
     given client 127.0.0.9                        the client's address
     given listener mx|submission|submissions
     given others 10                               so many connections of the same client are open already
@@ -17,9 +18,12 @@
     C: EHLO client.example.test                   a line, CR LF behind it
     C-raw: a\\r\\n.\\n                              bytes, with escapes
     C-repeat 200: RCPT TO:<x@acme.test>           the same line so often, without waiting
+    C-repeat-raw 200: x                           the same bytes so often
+    account lock ann@acme.test                    `postern account …`
     date / date +40d                              a Date field, from now
     clock 600                                     the gateway's clock is turned on by so many seconds
     reconnect 127.0.9.9                           another connection, from that address (without: the same)
+    auth-plain LOGIN PASSWORD                     AUTH PLAIN with these
     starttls                                      the TLS handshake
     closed                                        the server closes the connection
     close                                         the client does
@@ -31,6 +35,7 @@
 Two more tests come from each dialogue that names a reason, as the catalogue demands: with the governing setting off the refusal must
 not come, and with the sender on the allow list it must be lifted exactly where its row says so.
 """
+import base64
 import os
 import re
 import sys
@@ -101,6 +106,7 @@ class Run:
     def __init__(self, dialogue, extra_setting=None, allow=None, passes=False):
         self.dialogue, self.passes = dialogue, passes
         self.settings, self.domains, self.lists, self.zone = {}, {}, {}, ""
+        self.accounts = []
         self.client_address, self.listener, self.others, self.earlier = "127.0.0.9", "mx", 0, 0
         for given in dialogue.givens:
             self.given(given)
@@ -138,6 +144,9 @@ class Run:
         if word == "default":
             self.settings[rest] = None
             return
+        if word == "account":
+            self.accounts.append(rest.split())
+            return
         if word == "zone":
             self.zone += rest + "\n"
             return
@@ -150,8 +159,11 @@ class Run:
         return bool(row) and pattern.startswith((row[4] + " " + row[5]).strip())
 
     def go(self):
-        with pt.Gateway(self.settings, self.domains, self.lists, self.zone) as g:
-            self.gateway = g
+        self.gateway = pt.Gateway(self.settings, self.domains, self.lists, self.zone)
+        for login, *password in self.accounts:
+            self.gateway.account("add", login, *([] if password else [self.client_address, "--type", "network", "--domain", list(self.domains)[0]]),
+                                 password=password[0] if password else None)
+        with self.gateway as g:
             self.port = {"mx": g.mx, "submission": g.submission, "submissions": g.submissions}[self.listener]
             connect = lambda: pt.Client(("127.0.0.1", self.port), self.client_address, tls=self.listener == "submissions", banner=False)
             for _ in range(self.earlier):
@@ -182,8 +194,16 @@ class Run:
             assert any(pt.glob(rest, x) for x in self.last), "expected %s in %r" % (line, self.last)
         elif word == "C:":
             self.client.send(rest)
+        elif word == "auth-plain":
+            login, password = rest.split()
+            self.client.send("AUTH PLAIN " + base64.b64encode(("\0%s\0%s" % (login, password)).encode()).decode())
         elif word == "C-raw:":
             self.client.raw(rest.encode().decode("unicode_escape").encode("latin-1"))
+        elif word == "C-repeat-raw":
+            count, _, text = rest.partition(": ")
+            self.client.raw(text.encode() * int(count))
+        elif word == "account":
+            self.gateway.account(*rest.split())
         elif word == "C-repeat":
             count, _, text = rest.partition(": ")
             self.client.raw((text + "\r\n").encode() * int(count))

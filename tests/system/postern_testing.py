@@ -2,6 +2,7 @@
 
 Everything listens on loopback, in a folder of its own, and ends with the test. Nothing sleeps: what is waited for is polled.
 """
+import base64
 import contextlib
 import json
 import os
@@ -262,6 +263,14 @@ class Gateway:
             assert done.returncode == 0, done.stderr
         return done
 
+    def account(self, verb, login, *words, password=None):
+        """`postern account VERB LOGIN …`; works before the gateway's start, too."""
+        if not os.path.exists(self.config):
+            self.write_config()
+        done = subprocess.run([binary(), "account", verb, login, *words, "--config", self.config], input=(password or "") + "\n", capture_output=True,
+                              text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+
     def client(self, source="127.0.0.9", port=None, **options):
         return Client(("127.0.0.1", port or self.mx), source, **options)
 
@@ -335,6 +344,15 @@ class Client:
 
     def close(self):
         self.socket.close()
+
+    def log_in(self, login, password, helo="laptop"):
+        """STARTTLS where it is not on, then AUTH PLAIN; the reply's last line."""
+        assert self.ask("EHLO " + helo)[-1].startswith("250")
+        if not isinstance(self.socket, ssl.SSLSocket):
+            assert self.ask("STARTTLS")[-1].startswith("220")
+            self.start_tls()
+            assert self.ask("EHLO " + helo)[-1].startswith("250")
+        return self.ask("AUTH PLAIN " + base64.b64encode(("\0%s\0%s" % (login, password)).encode()).decode())[-1]
 
     def transact(self, recipients, sender="carol@example.test", message=None, helo="client.example.test"):
         """A whole transaction; the last reply's last line."""

@@ -299,7 +299,7 @@ static void scram_refuses_what_is_not_whole(void **state)
         enum sasl_next next;
     } rows[] = {
         {"n,,n=ann,r=x", SASL_KEYS},
-        {"n,a=bob,n=ann,r=x", SASL_KEYS},
+        {"n,a=bob,n=ann,r=x", SASL_KEYS}, {"n,a=,n=ann,r=x", SASL_KEYS},
         {"n,,n=a=2Cb=3Dc,r=x", SASL_KEYS},
         {"n,,n=a=2c,r=x", SASL_MALFORMED},   {"n,,n=,r=x", SASL_MALFORMED},     {"n,,n=ann,r=", SASL_MALFORMED}, {"n,,n=ann", SASL_MALFORMED},
         {"n,,r=x,n=ann", SASL_MALFORMED},    {"n,b=c,n=ann,r=x", SASL_MALFORMED}, {"n,n=ann,r=x", SASL_MALFORMED}, {"", SASL_CHALLENGE},
