@@ -1,4 +1,8 @@
-/* fuzz_dkim_sign.c: a message of any bytes: where we sign it, our own verifier takes it as it was, and no longer with a second From above it. */
+/*
+ * fuzz_dkim_sign.c: a message of any bytes: where we sign it, our own verifier takes it as it was, and no longer with a second From above it; where we
+ * seal it (ARC), the chain holds as it held before.
+ */
+#include "auth/arc.h"
 #include "auth/dkim_key.h"
 #include "auth/dkim_sign.h"
 #include "base/bug.h"
@@ -47,6 +51,33 @@ static bool holds(struct str message)
     return v.result == DKIM_PASS;
 }
 
+static enum chain_value chain_of(struct str message)
+{
+    static struct signature list[SIGNATURES_MAX];
+    struct arc_verdict v;
+
+    arc_verify(dns, NULL, list, signatures_read(context, message, list, SIGNATURES_MAX), 1000, &v);
+    return v.chain;
+}
+
+/* And once more, so that chains that hold are continued, too. */
+static void seal(struct str text, int more)
+{
+    struct buf out = buf_make(8 << 20);
+    const struct arc_sealing how = {.domain = STR("a.test"), .chain = chain_of(text), .results = STR("a.test; none"), .now_s = 1000};
+
+    bug_unless(arc_seal(signer, &how, text, &out));
+    bool is_sealed = out.len > 0;
+    buf_add_str(&out, text);
+    if (text.len && text.at[text.len - 1] != '\n')
+        buf_add_text(&out, "\r\n"); /* as the courier ends it */
+    if (is_sealed)
+        bug_unless(chain_of(buf_str(&out)) == (how.chain == CHAIN_FAIL ? CHAIN_FAIL : CHAIN_PASS));
+    if (is_sealed && more)
+        seal(buf_str(&out), more - 1);
+    buf_free(&out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct str text = str_n((const char *)data, size);
@@ -64,6 +95,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         buf_add_str(&evil, buf_str(&out));
         bug_unless(evil.failed || !holds(buf_str(&evil)));
     }
+    seal(text, 1);
     buf_free(&out);
     buf_free(&evil);
     return 0;
