@@ -87,11 +87,9 @@ static bool parse_action(enum setting s, struct str text, int64_t *out, struct b
         if (!str_is_case(text, action_name(a)))
             continue;
         *out = a;
-        if (a == ACTION_QUARANTINE)
-            return refuse(s, error, "this build has no quarantine: off, score, tag or refuse");
         return true;
     }
-    return refuse(s, error, "\"" STR_FMT "\" is none of off, score, tag, refuse", STR_ARG(text));
+    return refuse(s, error, "\"" STR_FMT "\" is none of off, score, tag, quarantine, refuse", STR_ARG(text));
 }
 
 static bool parse_number(enum setting s, struct str text, struct setting_value *v, struct buf *error)

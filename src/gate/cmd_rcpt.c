@@ -92,13 +92,21 @@ static uint64_t fingerprint(const struct recipient *r)
            (r->skips_content ? 0x165667b19e3779f9U : 0) ^ r->own_authors;
 }
 
+/* May both be in one message, whatever it is to each of them? A size that is too large for one of them, and a destination that answers in our stead, are answers for all. */
+static bool can_be_split(const struct recipient *a, const struct recipient *b)
+{
+    return setting_flag(a->policy, SETTING_split_recipients) && setting_flag(b->policy, SETTING_split_recipients) &&
+           setting_number(a->policy, SETTING_max_message_size) == setting_number(b->policy, SETTING_max_message_size) &&
+           setting_flag(a->policy, SETTING_cut_through) == setting_flag(b->policy, SETTING_cut_through);
+}
+
 /*
- * One answer to DATA holds for all recipients. Where another recipient's settings could want another answer, this one is asked for
- * again in a transaction of its own; most servers do that at once. (Splitting within one message needs the quarantine.)
+ * One answer to DATA holds for all recipients. Where another recipient's settings could want another answer, and a copy in quarantine may not stand for it, this
+ * one is asked for again in a transaction of its own; most servers do that at once.
  */
 static struct finding check_same_settings(const struct session *s, const struct recipient *r)
 {
-    if (s->tx->count == 0 || s->tx->fingerprint == fingerprint(r))
+    if (s->tx->count == 0 || s->tx->fingerprint == fingerprint(r) || can_be_split(s->tx->recipients[0], r))
         return finding_none();
     return finding_make(REASON_RETRY_PER_RECIPIENT, "%s", "");
 }

@@ -99,6 +99,27 @@ void event_auth_refused(struct session *s, const struct finding *f, const char *
     buf_free(&text);
 }
 
+void event_quarantined(struct session *s, const struct finding *f, const struct recipient *r, const struct findings *all, const struct scan_report *report, bool is_refused)
+{
+    char tls[128];
+    struct buf text = buf_make(4096);
+    struct event e = event_of(s, EVENT_QUARANTINED, tls, sizeof tls);
+
+    add_recipient(&e, &r->args.recipient);
+    add_report(&e, s, report);
+    e.reason = f->reason;
+    e.findings = all;
+    e.standing = str_from(r->standing);
+    e.action = action_name(ACTION_QUARANTINE);
+    e.quarantine_id = r->quarantine_id;
+    if (is_refused) {
+        answer_text(s, f, s->tx->reference, &text);
+        e.reply = str_trim(buf_str(&text));
+    }
+    event_log_add(s->gate->parts.log, &e);
+    buf_free(&text);
+}
+
 void event_accepted(struct session *s, const struct recipient *r, const struct findings *all, const struct scan_report *report)
 {
     char tls[128];

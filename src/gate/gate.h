@@ -28,6 +28,7 @@
 #include "store/event_log.h"
 #include "store/greylist.h"
 #include "store/reputation.h"
+#include "store/quarantine.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -63,6 +64,7 @@ struct gate_parts { /* borrowed, must outlive the gate */
     const struct secrets *secrets;
     struct greylist *greylist;
     struct reputation *reputation;
+    struct quarantine *quarantine;
     struct dkim_signer *signer;
     struct dmarc_tally *dmarc_tally;
     struct accounts *accounts;

@@ -6,6 +6,7 @@
 #include "gate/cut_through.h"
 #include "gate/dmarc_count.h"
 #include "gate/origins.h"
+#include "gate/judgement.h"
 #include "gate/session.h"
 #include "gate/standing.h"
 
@@ -108,51 +109,13 @@ static const char *scan(struct session *s, struct scan_report *report)
     return result == SCAN_CRASHED || result == SCAN_TIMEOUT ? harmed(s, trouble) : trouble;
 }
 
-/* The weakest finding that still marks the message: tags go into a header field. */
-static void collect_tags(const struct findings *found, const struct policy *p, struct findings *tags)
+struct spool_message *message_envelope(const struct session *s, const struct scan_report *report, const struct recipient *const *recipients, size_t count)
 {
-    for (size_t i = 0; i < found->count; i++)
-        if (action_of(&found->at[i], p) == ACTION_TAG)
-            findings_add(tags, &found->at[i]);
-}
+    const struct transaction *tx = s->tx;
+    struct spool_message *m = spool_message_new(count);
 
-/*
- * Judges for every recipient. Recipients of one transaction have equal deciding settings (RETRY_PER_RECIPIENT sees to it),
- * so the first that refuses speaks for all. Returns the finding that refuses, or NULL.
- */
-static const struct finding *judge(struct session *s, struct message_facts *facts, struct findings *found, struct findings *tags)
-{
-    struct transaction *tx = s->tx;
-    const struct policy *judged = NULL;
-
-    for (size_t i = 0; i < tx->count; i++) {
-        const struct recipient *r = tx->recipients[i];
-        const struct policy *p = r->policy;
-        if (p == judged)
-            continue;
-        judged = p;
-        facts->scope = &r->scope;
-        facts->skips_content = r->skips_content; /* the same for all, as is all that decides */
-        stage_message(facts, p, found);
-        struct verdict v = verdict_decide(found, p, r->allowed || author_is_allowed(facts), r->role);
-        if (v.action >= ACTION_REFUSE)
-            return v.by;
-        if (r->findings)
-            collect_tags(r->findings, p, tags);
-        collect_tags(found, p, tags);
-    }
-    return NULL;
-}
-
-static struct spool_message *to_spool(struct session *s, struct blob *take_header, const struct scan_report *report)
-{
-    struct transaction *tx = s->tx;
-    struct spool_message *m = spool_message_new(tx->count);
-
-    if (!m) {
-        blob_unref(take_header);
+    if (!m)
         return NULL;
-    }
     memcpy(m->reference, tx->reference, sizeof m->reference);
     m->received_ms = clock_wall_ms();
     m->mail = tx->mail;
@@ -161,69 +124,135 @@ static struct spool_message *to_spool(struct session *s, struct blob *take_heade
     m->is_8bit = report->has_8bit;
     endpoint_format(&s->client.peer, m->client);
     str_copy(m->helo, sizeof m->helo, s->client.helo);
-    m->header = take_header;
-    m->body = blob_ref(tx->body);
-    for (size_t i = 0; i < tx->count; i++) {
-        m->recipients[i].args = tx->recipients[i]->args;
+    for (size_t i = 0; i < count; i++) {
+        m->recipients[i].args = recipients[i]->args;
         m->recipients[i].next_try_ms = m->received_ms;
     }
     return m;
 }
 
-static void accepted(struct session *s, const struct findings *found, const struct scan_report *report)
+/* Rows of the log for all recipients, and what is learned from the message. */
+static void accepted(struct session *s, const struct judgements *all, const struct scan_report *report)
 {
     struct findings merged;
 
-    for (size_t i = 0; i < s->tx->count; i++)
-        event_accepted(s, s->tx->recipients[i], all_of(s->tx->recipients[i], found, &merged), report);
-    dmarc_count_accepted(s, found);
+    for (size_t i = 0; i < s->tx->count; i++) {
+        const struct recipient *r = s->tx->recipients[i];
+        const struct findings *found = all_of(r, &all->of[i]->found, &merged);
+        if (judgement_delivers(all->of[i]))
+            event_accepted(s, r, found, report);
+        else
+            event_quarantined(s, all->of[i]->by, r, found, report, false);
+    }
+    dmarc_count_accepted(s, &all->at[0]->found);
     standing_learn(s);
-    origins_accepted(s, found);
+    origins_accepted(s, &all->at[0]->found);
     atomic_fetch_add_explicit(&s->gate->accepted_messages, 1, memory_order_relaxed);
     s->messages++;
 }
 
-static enum session_next make_durable(struct session *s, struct blob *take_header, const struct findings *found,
-                                      const struct scan_report *report)
+/* Those recipients that J is for, as a message of the spool. */
+static enum spool_result submit(struct session *s, const struct judgements *all, const struct judgement *j, const struct scan_report *report)
 {
-    struct spool_message *m = to_spool(s, take_header, report);
+    const struct transaction *tx = s->tx;
+    const struct recipient **mine = calloc(tx->count, sizeof *mine);
+    struct blob *header = trace_header(s, j->tags.count ? &j->tags : NULL, report);
+    enum spool_result result = SPOOL_FAILED;
+    size_t count = 0;
 
-    if (!m)
-        return fail(s, "out of memory");
-    enum spool_result result = spool_submit(s->gate->parts.spool, m);
+    for (size_t i = 0; mine && i < tx->count; i++)
+        if (all->of[i] == j)
+            mine[count++] = tx->recipients[i];
+    struct spool_message *m = mine && header ? message_envelope(s, report, mine, count) : NULL;
+    if (m) {
+        m->header = blob_ref(header);
+        m->body = blob_ref(tx->body);
+        result = spool_submit(s->gate->parts.spool, m);
+    }
     spool_message_unref(m);
+    blob_unref(header);
+    free(mine);
+    return result;
+}
+
+/* Copies for quarantine first: what is kept twice after a failure harms less than what is delivered twice. */
+static enum session_next make_durable(struct session *s, const struct judgements *all, const struct scan_report *report)
+{
+    enum spool_result result = SPOOL_OK;
+
+    if (!keep_copies(s, all, report, false))
+        return fail(s, "the quarantine could not store it");
+    for (size_t i = 0; i < all->count && result == SPOOL_OK; i++)
+        if (judgement_delivers(all->at[i]))
+            result = submit(s, all, all->at[i], report);
+    if (result != SPOOL_OK)
+        drop_copies(s);
     if (result == SPOOL_FULL)
-        return no_storage(s, found, report);
+        return no_storage(s, &all->at[0]->found, report);
     if (result != SPOOL_OK)
         return fail(s, "the queue could not store it");
-    accepted(s, found, report);
+    accepted(s, all, report);
     enum session_next next = answer(s, REASON_QUEUED);
     session_reset_transaction(s);
     return next;
 }
 
-static enum session_next deliver(struct session *s, const struct findings *found, const struct findings *tags,
-                                 const struct scan_report *report)
+/* While the sender waits, where all recipients are at one destination that wants it so. CUT_NOT_USED: queue it. */
+static enum cut_through_result cut_through(struct session *s, const struct judgements *all, const struct scan_report *report, struct finding *remote)
+{
+    const struct judgement *j = all->at[0];
+    enum cut_through_result result = CUT_NOT_USED;
+
+    if (s->tx->cut && all->count == 1 && judgement_delivers(j)) {
+        struct blob *header = trace_header(s, j->tags.count ? &j->tags : NULL, report);
+        if (header)
+            result = cut_through_body(s, header, remote);
+        blob_unref(header);
+    }
+    if (result == CUT_NOT_USED)
+        cut_through_free(&s->tx->cut);
+    return result;
+}
+
+static enum session_next deliver(struct session *s, const struct judgements *all, const struct scan_report *report)
 {
     struct finding remote;
-    struct blob *header = trace_header(s, tags->count ? tags : NULL, report);
 
-    if (!header)
-        return fail(s, "its header could not be written");
-    switch (cut_through_body(s, header, &remote)) {
+    switch (cut_through(s, all, report, &remote)) {
     case CUT_NOT_USED:
-        cut_through_free(&s->tx->cut);
-        return make_durable(s, header, found, report);
-    case CUT_ANSWERED:
-        blob_unref(header);
-        return refuse_all(s, &remote, found, report);
-    case CUT_DELIVERED:
         break;
+    case CUT_ANSWERED:
+        return refuse_all(s, &remote, &all->at[0]->found, report);
+    case CUT_DELIVERED:
+        accepted(s, all, report);
+        cut_through_log(s);
+        enum session_next next = answer(s, REASON_QUEUED);
+        session_reset_transaction(s);
+        return next;
     }
-    blob_unref(header);
-    accepted(s, found, report);
-    cut_through_log(s);
-    enum session_next next = answer(s, REASON_QUEUED);
+    return make_durable(s, all, report);
+}
+
+/* Nobody takes it. Each recipient's log row says what it was for him; the answer is the first one's. */
+static enum session_next refuse_each(struct session *s, const struct judgements *all, const struct scan_report *report)
+{
+    const struct finding *by = judgements_by(all, ACTION_REFUSE);
+    struct findings merged;
+
+    if (!keep_copies(s, all, report, true))
+        log_error("message %s is refused, and its copy for the quarantine is lost", s->tx->reference);
+    for (size_t i = 0; i < s->tx->count; i++) {
+        const struct recipient *r = s->tx->recipients[i];
+        const struct judgement *j = all->of[i];
+        if (r->quarantine_id)
+            event_quarantined(s, j->by, r, all_of(r, &j->found, &merged), report, true);
+        else
+            event_refused(s, j->by, s->tx->reference, &r->args.recipient, all_of(r, &j->found, &merged), report);
+    }
+    dmarc_count_refused(s, by, &all->at[0]->found);
+    standing_lose(s, by->reason);
+    origins_refused(s, by->reason);
+    enum session_next next = answer_finding(s, by, s->tx->reference);
     session_reset_transaction(s);
     return next;
 }
@@ -243,21 +272,36 @@ static bool drop_forged_results(struct session *s, const struct scan_report *rep
     return true;
 }
 
+/*
+ * Who may come again (4xx for one recipient) comes again for all: none of it has been taken. Otherwise it is taken as soon as one recipient takes it or keeps it back;
+ * then a refusal for another is a copy in his quarantine, since his sender hears 250.
+ */
+static enum session_next act(struct session *s, const struct judgements *all, const struct scan_report *report)
+{
+    const struct finding *deferring = judgements_by(all, ACTION_DEFER);
+    bool is_taken = false;
+
+    for (size_t i = 0; i < all->count; i++)
+        is_taken = is_taken || all->at[i]->action < ACTION_REFUSE;
+    if (deferring)
+        return refuse_all(s, deferring, &all->at[0]->found, report);
+    if (s->service == SERVICE_MX && !drop_forged_results(s, report))
+        return fail(s, "the message could not be copied");
+    return is_taken ? deliver(s, all, report) : refuse_each(s, all, report);
+}
+
 static enum session_next decide(struct session *s, const struct scan_report *report)
 {
     const struct transaction *tx = s->tx;
-    struct findings found = {0}, tags = {0};
+    struct judgements all;
+
     if (!authentication_run(s, report))
         return fail(s, "out of memory");
-    struct message_facts facts = {.client = &s->client, .author = authentication_author(s), .reputation = origins_read(s, report), .lists = tx->runtime->lists, .size = blob_size(tx->body), .smtputf8 = tx->mail.smtputf8, .is_binary = tx->mail.body == BODY_BINARYMIME,
-                                  .now_ms = clock_wall_ms(), .report = report};
-    const struct finding *by = judge(s, &facts, &found, &tags);
-
-    if (by)
-        return refuse_all(s, by, &found, report);
-    if (s->service == SERVICE_MX && !drop_forged_results(s, report))
-        return fail(s, "the message could not be copied");
-    return deliver(s, &found, &tags, report);
+    struct message_facts facts = {.client = &s->client, .author = authentication_author(s), .reputation = origins_read(s, report), .lists = tx->runtime->lists, .size = blob_size(tx->body), .smtputf8 = tx->mail.smtputf8,
+                                  .is_binary = tx->mail.body == BODY_BINARYMIME, .now_ms = clock_wall_ms(), .report = report};
+    enum session_next next = judgements_make(s, &facts, &all) ? act(s, &all, report) : fail(s, "out of memory");
+    judgements_free(&all);
+    return next;
 }
 
 enum session_next message_end(struct session *s)

@@ -45,6 +45,7 @@ struct recipient {
     bool lacks_tag;              /* BATV: a bounce to an address that we have not given out */
     uint64_t own_authors;        /* lists_own_authors() */
     struct findings *findings;   /* owned; what was found before the message, may be NULL */
+    int64_t quarantine_id;       /* of the copy that is kept; 0: none */
     char *standing;              /* owned; why it was not greylisted, NULL: it was not asked */
 };
 
@@ -152,12 +153,16 @@ enum session_next chunk_drop(struct session *s);
 enum session_next message_end(struct session *s);
 
 /* trace.c: our trace fields for the message, and where it leaves by us its signatures. NULL: out of memory, or a key failed. */
+/* The message's envelope for some of its recipients, without header and body; NULL out of memory. */
+struct spool_message *message_envelope(const struct session *s, const struct scan_report *report, const struct recipient *const *recipients, size_t count);
 struct blob *trace_header(const struct session *s, const struct findings *tags, const struct scan_report *report);
 
 /* events.c */
 void event_refused(struct session *s, const struct finding *f, const char *reference, const struct address *recipient,
                    const struct findings *all, const struct scan_report *report);
 void event_auth_refused(struct session *s, const struct finding *f, const char *reference, struct str login, const char *mechanism);
+/* A copy is kept for R; IS_REFUSED: its sender was refused. */
+void event_quarantined(struct session *s, const struct finding *f, const struct recipient *r, const struct findings *all, const struct scan_report *report, bool is_refused);
 void event_accepted(struct session *s, const struct recipient *r, const struct findings *all, const struct scan_report *report);
 void event_delivered(struct session *s, const struct recipient *r, const char *host, const struct smtp_reply *reply); /* cut-through */
 void event_incomplete(struct session *s);

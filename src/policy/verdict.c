@@ -68,8 +68,7 @@ struct verdict verdict_decide(const struct findings *findings, const struct poli
     for (size_t i = 0; i < findings->count; i++) {
         const struct finding *f = &findings->at[i];
         enum action a = by_kind(f->reason, action_of(f, p));
-        bool refuses = a >= ACTION_REFUSE;
-        if (refuses && !is_protocol(f->reason)) {
+        if (a >= ACTION_QUARANTINE && !is_protocol(f->reason)) {
             if (is_role || (allowed && reason_row(f->reason)->allow_lifts)) {
                 v.lifted = v.lifted || !is_role;
                 continue;
@@ -77,10 +76,9 @@ struct verdict verdict_decide(const struct findings *findings, const struct poli
             if (setting_flag(p, SETTING_observe)) {
                 v.observed = true;
                 a = ACTION_SCORE;
-                refuses = false;
             }
         }
-        if (refuses) {
+        if (a >= ACTION_REFUSE) {
             v.action = a;
             v.by = f;
             return v;

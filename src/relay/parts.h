@@ -29,6 +29,8 @@ struct relay {
     struct counters *counters;
     struct greylist *greylist;
     struct reputation *reputation;
+    struct quarantine *quarantine;
+    struct quarantine_work *quarantine_work;
     struct dkim_signer *signer;
     struct dmarc_tally *dmarc_tally;
     struct dmarc_reports *dmarc_reports;

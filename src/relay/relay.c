@@ -12,6 +12,7 @@
 #include "courier/tls_report.h"
 #include "gate/list_watch.h"
 #include "relay/parts.h"
+#include "relay/quarantine_work.h"
 #include "scan/sandbox.h"
 #include "store/open.h"
 
@@ -203,7 +204,9 @@ static bool open_parts(struct relay *r, struct relay_inbox *inbox, const struct 
     r->dmarc_tally = dmarc_tally_new(setting_text(p, SETTING_state_directory), (size_t)setting_number(p, SETTING_dmarc_report_entries));
     if (!r->settings || !r->counters || !r->greylist || !r->reputation || !r->dmarc_tally || !r->scan || !r->tls || !r->signer || !r->dns || !r->log)
         return false;
-    if (!load_secrets(r, p, error) || !open_accounts(r, p, error))
+    char store[STORE_PATH_MAX];
+    r->quarantine = quarantine_open(store_path(p, store), error);
+    if (!r->quarantine || !load_secrets(r, p, error) || !open_accounts(r, p, error))
         return false;
     scan_pool_on_failure(r->scan, scan_is_bad, r);
     for (size_t i = 0; i < inbox->scan_count; i++)
@@ -219,7 +222,7 @@ static bool open_parts(struct relay *r, struct relay_inbox *inbox, const struct 
         return false;
     r->spool = spool_open(setting_text(p, SETTING_spool_directory), (uint64_t)setting_number(p, SETTING_spool_free_floor), courier_accept,
                           r->courier, error);
-    return r->spool && courier_start(r->courier, r->spool) && tls_reports_start(r->reports, r->spool) && start_dmarc_reports(r, error);
+    return r->spool && courier_start(r->courier, r->spool) && tls_reports_start(r->reports, r->spool) && start_dmarc_reports(r, error) && (r->quarantine_work = quarantine_work_start(r, p, error)) != NULL;
 }
 
 static bool open_gate(struct relay *r, const struct policy *p, struct gate_runtime *take, struct relay_inbox *inbox, struct buf *error)
@@ -231,7 +234,7 @@ static bool open_gate(struct relay *r, const struct policy *p, struct gate_runti
         return false;
     }
     struct gate_parts parts = {.waiter = r->waiter, .spool = r->spool, .scan = r->scan, .log = r->log, .courier = r->courier,
-                               .counters = r->counters, .dns = r->dns, .greylist = r->greylist, .reputation = r->reputation, .signer = r->signer, .secrets = &r->secrets, .callouts = r->callouts,
+                               .counters = r->counters, .dns = r->dns, .greylist = r->greylist, .reputation = r->reputation, .quarantine = r->quarantine, .signer = r->signer, .secrets = &r->secrets, .callouts = r->callouts,
                                .dmarc_tally = r->dmarc_tally};
     parts.accounts = r->accounts;
     parts.passwords = r->passwords;
@@ -425,6 +428,7 @@ static void stop(struct relay *r)
     control_stop(&r->control);
     list_watch_stop(&r->watch);
     dmarc_reports_stop(&r->dmarc_reports);
+    quarantine_work_stop(&r->quarantine_work);
     if (r->sts)
         sts_stop(r->sts);
     if (r->reports)
@@ -459,6 +463,7 @@ static void stop(struct relay *r)
     dmarc_tally_free(&r->dmarc_tally);
     dkim_signer_free(&r->signer);
     settings_holder_free(&r->settings);
+    quarantine_close(&r->quarantine);
     db_close(&r->store);
 }
 

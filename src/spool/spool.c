@@ -184,6 +184,11 @@ static enum spool_result prepare(struct spool *s, struct spool_message *m, struc
 
 enum spool_result spool_submit(struct spool *s, struct spool_message *m)
 {
+    return spool_submit_once(s, m, 0, NULL);
+}
+
+enum spool_result spool_submit_once(struct spool *s, struct spool_message *m, int64_t token, bool *was_there)
+{
     struct spool_item item = {.kind = SPOOL_ITEM_SUBMIT};
     uint64_t size = m->body ? blob_size(m->body) : 0;
 
@@ -193,8 +198,13 @@ enum spool_result spool_submit(struct spool *s, struct spool_message *m)
     if (!spool_has_room(s, size))
         return SPOOL_FULL;
     enum spool_result result = prepare(s, m, &item.insert);
+    item.insert.token = token;
     if (result == SPOOL_OK) {
         result = spool_ask(s, &item);
+        if (was_there)
+            *was_there = item.insert.was_there;
+        if (item.insert.was_there && spool_record_of(m)->body_in_file)
+            spool_body_remove(s, item.insert.id);
         /* After a failure the row may yet turn out to be there: then its file must be, too. */
         if (result == SPOOL_FULL && spool_record_of(m)->body_in_file)
             spool_body_remove(s, item.insert.id);

@@ -9,6 +9,7 @@
 #define SPOOL_SPOOL_H
 
 #include "base/blob.h"
+#include "base/buf.h"
 #include "base/list.h"
 #include "base/random.h"
 #include "smtp/command.h"
@@ -70,6 +71,14 @@ bool spool_is_failed(const struct spool *s);
 
 /* Blocks until M is durable. On SPOOL_OK M->id is set and ACCEPTED was called. M's reference stays the caller's. */
 enum spool_result spool_submit(struct spool *s, struct spool_message *m) __attribute__((warn_unused_result));
+
+/* The same, unless a message was submitted with this TOKEN (> 0) before, also by a process that was killed: then it returns SPOOL_OK, *WAS_THERE is set, and M is not taken.
+ * Tokens are remembered for 90 days. */
+enum spool_result spool_submit_once(struct spool *s, struct spool_message *m, int64_t token, bool *was_there) __attribute__((warn_unused_result));
+
+/* An envelope as bytes, as the spool keeps it, for who keeps messages elsewhere; and a message of them, without header and body (NULL: not such bytes, or out of memory). */
+bool spool_message_write(struct spool_message *m, struct buf *out) __attribute__((warn_unused_result));
+struct spool_message *spool_message_read(struct str bytes);
 
 /* A recipient's new state after an attempt or a verb; joins the next commit and returns at once. REPORT (may be NULL, its reference is taken) is a DSN
  * that is committed in the same transaction as the outcome that causes it: neither without the other; it is handed to ACCEPTED like any message. When all recipients of M are

@@ -37,6 +37,8 @@ struct spool_insert {
     int64_t id;
     struct buf envelope;           /* owned */
     bool needs_file;               /* the body's file is not in place yet */
+    int64_t token;                 /* spool_submit_once(); 0: none */
+    bool was_there;                /* the writer's: a message with that token came before; this one is not inserted */
 };
 
 enum spool_item_kind {
@@ -90,7 +92,7 @@ static inline bool spool_item_is_urgent(const struct spool_item *item)
 /* The database: prepared statements of its one connection. */
 struct spool_table {
     sqlite3 *db;
-    sqlite3_stmt *begin, *commit, *rollback, *insert, *insert_state, *remove, *remove_states, *body, *page, *states, *freelist;
+    sqlite3_stmt *begin, *commit, *rollback, *insert, *insert_state, *remove, *remove_states, *body, *page, *states, *freelist, *insert_token;
     uint64_t page_size;
     int wal_pages; /* as of the last commit */
 };
@@ -149,7 +151,7 @@ bool spool_bodies_sweep(struct spool *s, bool (*known)(struct spool *s, int64_t 
 bool spool_table_open(struct spool *s, struct buf *error) __attribute__((warn_unused_result));
 void spool_table_close(struct spool *s);
 bool spool_table_has(struct spool *s, int64_t id);
-int spool_table_insert(struct spool_table *t, const struct spool_insert *in);
+int spool_table_insert(struct spool_table *t, struct spool_insert *in);
 int spool_table_state(struct spool_table *t, int64_t id, size_t index, struct str state);
 int spool_table_remove(struct spool_table *t, int64_t id, bool with_states);
 int spool_table_body(struct spool_table *t, int64_t id, struct blob **out);

@@ -92,6 +92,11 @@ bool spool_envelope_encode(struct spool_record *r, struct buf *out)
     return !out->failed;
 }
 
+bool spool_message_write(struct spool_message *m, struct buf *out)
+{
+    return spool_envelope_encode(spool_record_of(m), out);
+}
+
 struct reader {
     const unsigned char *at;
     size_t left;
@@ -244,4 +249,11 @@ struct spool_message *spool_envelope_decode(struct str bytes, bool *damaged)
         return NULL;
     }
     return m;
+}
+
+struct spool_message *spool_message_read(struct str bytes)
+{
+    bool damaged;
+
+    return spool_envelope_decode(bytes, &damaged);
 }

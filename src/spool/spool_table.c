@@ -6,6 +6,7 @@
  * The log (WAL) is carried over by us and never by SQLite: SQLite ignores a failed automatic checkpoint and syncs the same data
  * again at the next one, which after a failed fsync succeeds without the data being on disk.
  */
+#include "base/clock.h"
 #include "base/log.h"
 #include "spool/spool_parts.h"
 
@@ -22,6 +23,7 @@ static const char *const migrations[] = {
     "CREATE TABLE message(id INTEGER PRIMARY KEY, envelope BLOB NOT NULL, header BLOB, body BLOB);"
     "CREATE TABLE recipient(message INTEGER NOT NULL, number INTEGER NOT NULL, state BLOB NOT NULL,"
     " PRIMARY KEY(message, number)) WITHOUT ROWID;",
+    "CREATE TABLE submitted(token INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL);",
 };
 enum { FORMAT = sizeof migrations / sizeof migrations[0] };
 
@@ -101,6 +103,7 @@ static bool prepare(struct spool_table *t)
         {&t->page, "SELECT id, envelope, header FROM message WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3"},
         {&t->states, "SELECT number, state FROM recipient WHERE message = ?1"},
         {&t->freelist, "PRAGMA freelist_count"},
+        {&t->insert_token, "INSERT OR IGNORE INTO submitted(token, at_ms) VALUES(?1, ?2)"},
     };
 
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
@@ -112,11 +115,16 @@ static bool prepare(struct spool_table *t)
 /* Counting the rows would read every page: spool_load() does that anyway, and counts. */
 static bool look_at_what_is_there(struct spool *s)
 {
+    static const int64_t token_days = 90;
+    char forget[120];
     int64_t last = number_of(s->table.db, "SELECT coalesce(max(id), 0) FROM message");
     int64_t page_size = number_of(s->table.db, "PRAGMA page_size");
 
     if (last < 0 || page_size <= 0)
         return false;
+    snprintf(forget, sizeof forget, "DELETE FROM submitted WHERE at_ms < %lld", (long long)(clock_wall_ms() - token_days * 86400 * 1000));
+    if (sqlite3_exec(s->table.db, forget, NULL, NULL, NULL) != SQLITE_OK) /* a full disk: they are forgotten at another start */
+        log_warning("spool: old tokens could not be forgotten: %s", sqlite3_errmsg(s->table.db));
     s->loaded_max = last;
     atomic_store(&s->next_id, last + 1);
     s->table.page_size = (uint64_t)page_size;
@@ -194,10 +202,27 @@ static int bind_blob(sqlite3_stmt *statement, int column, const struct blob *blo
     return blob ? bind_bytes(statement, column, blob_bytes(blob)) : sqlite3_bind_null(statement, column);
 }
 
-int spool_table_insert(struct spool_table *t, const struct spool_insert *in)
+/* Was a message with that token here before? In the same transaction as the message itself: neither without the other. */
+static int take_token(struct spool_table *t, struct spool_insert *in)
+{
+    int rc = sqlite3_bind_int64(t->insert_token, 1, in->token);
+
+    if (rc == SQLITE_OK)
+        rc = sqlite3_bind_int64(t->insert_token, 2, clock_wall_ms());
+    if (rc == SQLITE_OK)
+        rc = spool_table_run(t->insert_token);
+    in->was_there = rc == SQLITE_OK && sqlite3_changes(t->db) == 0;
+    return rc;
+}
+
+int spool_table_insert(struct spool_table *t, struct spool_insert *in)
 {
     const struct spool_record *r = spool_record_of(in->message);
-    int rc = sqlite3_bind_int64(t->insert, 1, in->id);
+    int rc = in->token ? take_token(t, in) : SQLITE_OK;
+
+    if (rc != SQLITE_OK || in->was_there)
+        return rc;
+    rc = sqlite3_bind_int64(t->insert, 1, in->id);
 
     if (rc == SQLITE_OK)
         rc = bind_bytes(t->insert, 2, buf_str(&in->envelope));

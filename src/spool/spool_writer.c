@@ -158,7 +158,8 @@ static void committed(struct spool *s, struct list *items)
         if (item->kind != SPOOL_ITEM_SUBMIT)
             continue;
         list_remove(l);
-        hand_on(s, &item->insert);
+        if (!item->insert.was_there)
+            hand_on(s, &item->insert);
         spool_item_finish(item, SPOOL_OK);
     }
     if (!list_is_empty(items))

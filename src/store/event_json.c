@@ -22,7 +22,7 @@ struct event_field {
 struct event_fields {
     struct event_field at[FIELDS_MAX];
     size_t count;
-    char time[32], next_try[32], client_ip[IP_TEXT_MAX];
+    char time[32], quarantine[24], next_try[32], client_ip[IP_TEXT_MAX];
 };
 
 const char *event_name(enum event_kind kind)
@@ -31,7 +31,7 @@ const char *event_name(enum event_kind kind)
         [EVENT_CONNECT_REFUSED] = "connect-refused", [EVENT_AUTH_REFUSED] = "auth-refused", [EVENT_REFUSED] = "refused", [EVENT_ACCEPTED] = "accepted",
         [EVENT_DELIVERED] = "delivered", [EVENT_DEFERRED] = "deferred", [EVENT_BOUNCED] = "bounced", [EVENT_EXPIRED] = "expired",
         [EVENT_FROZEN] = "frozen", [EVENT_DELAY_NOTICE] = "delay-notice", [EVENT_REMOVED] = "removed", [EVENT_HELD] = "held",
-        [EVENT_RELEASED] = "released", [EVENT_INCOMPLETE] = "incomplete",
+        [EVENT_RELEASED] = "released", [EVENT_INCOMPLETE] = "incomplete", [EVENT_QUARANTINED] = "quarantined", [EVENT_QUARANTINE_RELEASED] = "quarantine-released",
     };
     return names[kind];
 }
@@ -60,6 +60,8 @@ const char *event_status(const struct event *e)
     case EVENT_DELAY_NOTICE:
     case EVENT_HELD:
     case EVENT_RELEASED: return "queued";
+    case EVENT_QUARANTINED: return "quarantined";
+    case EVENT_QUARANTINE_RELEASED: return "released";
     case EVENT_INCOMPLETE: return "not-accepted";
     }
     return "";
@@ -106,6 +108,10 @@ static void collect(const struct event *e, struct event_fields *f)
     put(f, "from", e->from);
     put(f, "message_id", e->message_id);
     put_number(f, "size", e->size);
+    if (e->quarantine_id) {
+        snprintf(f->quarantine, sizeof f->quarantine, "%" PRId64, e->quarantine_id); /* a text: more digits than a double has */
+        put(f, "quarantine", str_from(f->quarantine));
+    }
     if (e->reason != REASON_NONE)
         put(f, "reason", str_from(reason_row(e->reason)->id));
     put(f, "action", str_from(e->action));

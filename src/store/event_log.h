@@ -6,7 +6,7 @@
  *
  * JSON: one object on a line, in this order; what is empty or 0 is left out. Names and values stay as they are.
  *   time          of the event, "2026-11-24T14:11:00.123Z"
- *   event         connect-refused auth-refused refused accepted delivered deferred bounced expired frozen delay-notice removed held released incomplete
+ *   event         connect-refused auth-refused refused quarantined accepted delivered deferred bounced expired frozen delay-notice removed held released quarantine-released incomplete
  *   status        of the recipient after it: rejected (5xx), delayed (4xx of a policy: come again), not-accepted (4xx of the moment, or the
  *                 transaction was cut off), accepted, delivered, bounced, queued, queue-frozen, queue-expired, queue-removed
  *   reference     of the message or the refusal, as in the reply
@@ -24,6 +24,7 @@
  *   dkim dmarc    what they say of the message: "pass example.org"; pass fail none temperror
  *   subject from message_id    of the header
  *   size          bytes
+ *   quarantine    number of the copy that is kept for the recipient
  *   reason        that decided: an id of reasons.def
  *   action        what was done
  *   reply         ours, without CR LF
@@ -51,6 +52,8 @@ enum event_kind {
     EVENT_ACCEPTED,        /* queued */
     EVENT_DELIVERED, EVENT_DEFERRED /* by the next hop */, EVENT_BOUNCED, EVENT_EXPIRED, EVENT_FROZEN, EVENT_DELAY_NOTICE,
     EVENT_REMOVED, EVENT_HELD, EVENT_RELEASED /* by the operator */,
+    EVENT_QUARANTINED,     /* kept back for the recipient; with a reply the sender was refused all the same */
+    EVENT_QUARANTINE_RELEASED, /* it is in the queue now */
     EVENT_INCOMPLETE       /* a transaction ended without a message: QUIT, lost connection */
 };
 
@@ -77,6 +80,7 @@ struct event { /* all borrowed for the call */
     /* delivery */
     struct str host, remote_reply;
     uint32_t attempts;
+    int64_t quarantine_id;       /* number of the copy in quarantine; 0: none */
     int64_t next_try_ms, delay_ms; /* delay: since received */
     struct str dsn;              /* enhanced status */
     struct str tls_policy;

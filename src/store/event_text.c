@@ -115,6 +115,23 @@ static const char *stage_name(const struct event *e)
     return e->recipient.len ? "RCPT" : "MAIL";
 }
 
+/* As Postfix says that it holds a message. */
+static void kept_back(const struct event *e, const struct event_text_context *context, struct buf *out)
+{
+    begin_queued(e, context, "cleanup", out);
+    buf_add_text(out, "hold: message from ");
+    add_client(e, out);
+    buf_add_text(out, "; ");
+    add_field(out, "from", e->sender);
+    buf_add_char(out, ' ');
+    add_field(out, "to", e->recipient);
+    buf_add_text(out, e->helo.len ? " proto=ESMTP" : " proto=SMTP");
+    if (e->helo.len)
+        add_field(out, "helo", e->helo);
+    buf_add_text(out, ": quarantined");
+    end_line(e, out);
+}
+
 static void refused(const struct event *e, const struct event_text_context *context, struct buf *out)
 {
     begin_queued(e, context, smtpd_name(e), out);
@@ -255,6 +272,12 @@ void event_text(const struct event *e, const struct event_text_context *context,
     switch (e->kind) {
     case EVENT_AUTH_REFUSED:
         auth_refused(e, context, out);
+        return;
+    case EVENT_QUARANTINED:
+        (e->reply.len ? refused : kept_back)(e, context, out);
+        return;
+    case EVENT_QUARANTINE_RELEASED:
+        queue_line(e, context, "cleanup", "released from quarantine", out);
         return;
     case EVENT_CONNECT_REFUSED:
     case EVENT_REFUSED:

@@ -27,7 +27,6 @@ static const struct {
     {"neither yes nor no", "chunking = maybe", "is not yes or no"},
     {"a choice", "check_greeting_literal = none", NULL},
     {"no choice", "check_greeting_literal = some", "is none of any|own|none"},
-    {"quarantine waits", "check_subject = quarantine", "no quarantine"},
     {"networks", "xclient_networks = {\"127.0.0.0/8\", \"::1\"}", NULL},
     {"bits past the prefix", "xclient_networks = {\"127.0.0.1/8\"}", "is not a network"},
     {"a process setting in a domain", "domain \"acme.test\" { workers = 3 }", "workers holds for the whole gateway"},

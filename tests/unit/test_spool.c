@@ -107,6 +107,50 @@ static void comes_back_as_it_went_in(void **state)
     spool_message_unref(plain);
 }
 
+static void a_token_is_taken_once(void **state)
+{
+    struct sample *s = *state;
+    struct spool_message *first = sample_message(s->directory, 1, 10), *second = sample_message(s->directory, 1, 300 * 1024), *third = sample_message(s->directory, 1, 10);
+    static struct gathered loaded;
+    bool was_there = true;
+
+    assert_int_equal(spool_submit_once(s->spool, first, 7, &was_there), SPOOL_OK);
+    assert_false(was_there);
+    assert_int_equal(spool_submit_once(s->spool, second, 7, &was_there), SPOOL_OK);
+    assert_true(was_there);
+    assert_int_equal(second->id, 0);
+    assert_int_equal(gathered_count(&s->accepted), 1);
+    sample_reopen(s);
+    assert_int_equal(spool_submit_once(s->spool, third, 7, &was_there), SPOOL_OK);
+    assert_true(was_there);
+    assert_int_equal(spool_submit_once(s->spool, third, 8, &was_there), SPOOL_OK);
+    assert_false(was_there);
+    sample_load(s, &loaded);
+    assert_int_equal(loaded.count, 1);
+    gathered_clear(&loaded);
+    spool_message_unref(first);
+    spool_message_unref(second);
+    spool_message_unref(third);
+}
+
+static void an_envelope_is_kept_elsewhere(void **state)
+{
+    struct sample *s = *state;
+    struct spool_message *m = sample_message(s->directory, 2, 100);
+    struct buf bytes = buf_make(65536);
+
+    fill_every_field(m);
+    assert_true(spool_message_write(m, &bytes));
+    struct spool_message *same = spool_message_read(buf_str(&bytes));
+    assert_non_null(same);
+    assert_int_equal(same->recipient_count, 2);
+    assert_true(str_eq(address_text(&same->mail.sender), address_text(&m->mail.sender)));
+    assert_null(spool_message_read(str_sub(buf_str(&bytes), 0, bytes.len - 1)));
+    spool_message_unref(same);
+    spool_message_unref(m);
+    buf_free(&bytes);
+}
+
 static void a_done_message_goes(void **state)
 {
     struct sample *s = *state;
@@ -624,7 +668,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         ROW(comes_back_as_it_went_in),
-        ROW(a_done_message_goes),
+        ROW(a_done_message_goes), ROW(a_token_is_taken_once), ROW(an_envelope_is_kept_elsewhere),
         ROW(an_outcome_alone_is_committed_unasked),
         ROW(a_deferral_is_remembered),
         ROW(each_recipient_has_its_own_state),

@@ -65,7 +65,7 @@ static void parameters_are_values_wherever_they_stand(void **state)
     assert_true(db_is_null(r, 2));
     assert_false(db_next(r));
     assert_int_equal(db_done(&r), DB_OK);
-    assert_int_equal(DB_RUN(d, "INSERT INTO body(id, packing, size, data) VALUES($1, $2, $3, $4)", DB_N(1), DB_T(STR("none")), DB_N(3), DB_B(bytes)), DB_OK);
+    assert_int_equal(DB_RUN(d, "INSERT INTO body(id, packing, size, header, data) VALUES($1, $2, $3, $4, $4)", DB_N(1), DB_T(STR("none")), DB_N(3), DB_B(bytes)), DB_OK);
     r = DB_QUERY(d, "SELECT data FROM body WHERE id = $1", DB_N(1));
     assert_true(db_next(r) && str_eq(db_bytes(r, 0), bytes));
     struct db_rows *same = DB_QUERY(d, "SELECT data FROM body WHERE id = $1", DB_N(2)); /* while the first is still open */

@@ -228,31 +228,45 @@ CREATE TABLE message_word(
     PRIMARY KEY(word, message)
 );
 
--- Bodies of what is quarantined; one for all recipients of a message.
+-- What is quarantined, once for all recipients of a message: our trace fields and the message as it came.
 CREATE TABLE body(
     id BIGINT PRIMARY KEY,
     packing TEXT NOT NULL,                -- zlib, none
-    size BIGINT NOT NULL,                 -- unpacked
+    size BIGINT NOT NULL,                 -- of the message, unpacked
+    header BYTEA NOT NULL,
     data BYTEA NOT NULL
 );
 
--- A recipient's quarantined message; its row in MESSAGE has the same id.
+-- A recipient's quarantined message. REFUSED: its sender was told so; otherwise it was accepted.
 CREATE TABLE quarantine(
     id BIGINT PRIMARY KEY,
     body BIGINT NOT NULL REFERENCES body(id),
+    tenant BIGINT,
     domain BIGINT,
-    mailbox BIGINT,
     account BIGINT,
-    recipient TEXT NOT NULL,
-    envelope TEXT NOT NULL,               -- JSON: all that the spool must know again
+    direction TEXT NOT NULL,              -- in, out
+    reference TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    recipient TEXT NOT NULL,              -- lower case
+    header_from TEXT NOT NULL DEFAULT '',
+    subject TEXT NOT NULL DEFAULT '',
+    client_ip TEXT NOT NULL DEFAULT '',
+    size BIGINT NOT NULL,
+    reason TEXT NOT NULL,
+    evidence TEXT NOT NULL DEFAULT '',
+    score DOUBLE PRECISION NOT NULL DEFAULT 0,
+    is_refused BIGINT NOT NULL,
+    envelope BYTEA NOT NULL,              -- spool_message_write()
     state TEXT NOT NULL,                  -- kept, releasing, released, removed, expired
-    verb TEXT NOT NULL DEFAULT '',        -- who set it in motion, and what else is to be done (train, allow)
+    changed_by TEXT NOT NULL DEFAULT '',
+    changed_ms BIGINT NOT NULL,
     expires_ms BIGINT NOT NULL
 );
 CREATE INDEX quarantine_by_body ON quarantine(body);
 CREATE INDEX quarantine_by_domain ON quarantine(domain, state, id);
 CREATE INDEX quarantine_by_recipient ON quarantine(recipient, state, id);
-CREATE INDEX quarantine_by_expiry ON quarantine(state, expires_ms);
+CREATE INDEX quarantine_by_reference ON quarantine(reference);
+CREATE INDEX quarantine_by_state ON quarantine(state, expires_ms);
 
 -- What was learned, and from whom: the truth behind the classifier.
 CREATE TABLE training(
