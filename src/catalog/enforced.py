@@ -2,13 +2,13 @@
 """enforced.py SOURCE_ROOT OUTPUT: which rows of the catalogue this build really uses, found in the sources themselves.
 
 A reason is enforced when some process of the gateway names REASON_<id>, a setting is used when one names SETTING_<id>. The
-catalogue, the commands and the pages only talk about them, so they do not count. Written only when something changed.
+catalogue and the commands only talk about them, so they do not count. Written only when something changed.
 """
 import os
 import re
 import sys
 
-TALKERS = {"catalog", "cli", "console"}
+TALKERS = {"catalog", "cli"}
 
 
 def rows(path, macro):

@@ -1,172 +1,117 @@
 /*
- * console.c: the HTTP side: libmicrohttpd in strict mode over sockets that the master bound. Only GET and HEAD; requests whose framing
- * could be read in two ways are refused.
+ * console.c: the HTTP side: the public pages and the API, over sockets that the master bound and a UNIX socket of its own for `postern <noun> <verb>`.
  */
 #include "console/console.h"
 
 #include "base/log.h"
 #include "base/process.h"
-#include "console/pages.h"
+#include "base/random.h"
+#include "console/http.h"
 #include "scan/sandbox.h"
 #include "store/settings_file.h"
+#include "store/open.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <limits.h>
-#include <microhttpd.h>
-#include <pthread.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <sysexits.h>
 #include <unistd.h>
 
-enum { MOST_LISTENERS = 8, CONFIG_MAX = 16 * 1024 * 1024, MOST_CONNECTIONS = 256, MOST_PER_ADDRESS = 16, PATIENCE_S = 15, CONNECTION_BYTES = 16 * 1024 };
+enum { MOST_LISTENERS = 8, CONFIG_MAX = 16 * 1024 * 1024, LOCAL_BACKLOG = 64 };
 
 struct console {
     int listeners[MOST_LISTENERS];
     size_t listener_count;
-    struct MHD_Daemon *daemons[MOST_LISTENERS];
-    size_t daemon_count;
-    pthread_mutex_t lock;
-    char host[256]; /* guarded: a reload may change it */
+    struct admin *admin;
+    struct http *http;
+    char socket[108]; /* path of the UNIX socket */
     struct buf config, config_name;
-    bool started;
 };
 
-static bool add_header(struct MHD_Response *r, const char *name, const char *value)
+static bool fail(struct buf *error, const char *what)
 {
-    return MHD_add_response_header(r, name, value) == MHD_YES;
+    buf_addf(error, "%s: %s", what, strerror(errno));
+    return false;
 }
 
-static struct MHD_Response *respond(const struct page *p, bool is_livez)
+/* Who may open it is asked of the kernel at each connection; the mode keeps others out before that. */
+static int open_socket(struct console *c, const struct policy *p)
 {
-    struct MHD_Response *r = MHD_create_response_from_buffer(p->body.len, p->body.at, MHD_RESPMEM_MUST_COPY);
-    static const struct { const char *name, *value; } headers[] = {
-        {"Content-Security-Policy", "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
-        {"X-Content-Type-Options", "nosniff"},
-        {"Referrer-Policy", "no-referrer"},
-        {"X-Robots-Tag", "noindex"}};
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int n = snprintf(c->socket, sizeof c->socket, "%s/api.sock", setting_text(p, SETTING_run_directory));
 
-    if (!r)
-        return NULL;
-    add_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, p->type);
-    for (size_t i = 0; i < sizeof headers / sizeof *headers; i++)
-        add_header(r, headers[i].name, headers[i].value);
-    /* what says "alive", or that something went wrong, must not be old */
-    add_header(r, "Cache-Control", p->status == 200 && !is_livez ? "public, max-age=300" : "no-store");
-    return r;
-}
-
-static struct page short_page(int status, const char *text)
-{
-    struct page p = {status, "text/plain; charset=utf-8", buf_make(128)};
-
-    buf_add_text(&p.body, text);
-    return p;
-}
-
-struct framing {
-    unsigned lengths, encodings, hosts;
-};
-
-static enum MHD_Result count_framing(void *arg, enum MHD_ValueKind kind, const char *key, const char *value)
-{
-    struct framing *f = arg;
-
-    (void)kind;
-    (void)value;
-    f->lengths += strcasecmp(key, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0;
-    f->encodings += strcasecmp(key, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0;
-    f->hosts += strcasecmp(key, MHD_HTTP_HEADER_HOST) == 0;
-    return MHD_YES;
-}
-
-/* A body has no place here, and two lengths are how requests are smuggled (RFC 9112 §6.3). */
-static bool framing_is_doubtful(struct MHD_Connection *connection)
-{
-    struct framing f = {0};
-
-    MHD_get_connection_values(connection, MHD_HEADER_KIND, count_framing, &f);
-    return f.lengths > 1 || f.encodings > 0 || f.hosts > 1;
-}
-
-static enum MHD_Result answer_request(void *arg, struct MHD_Connection *connection, const char *path, const char *method, const char *version,
-                                      const char *body, size_t *body_size, void **state)
-{
-    static char seen;
-    struct console *c = arg;
-    char host[256];
-
-    (void)version;
-    (void)body;
-    if (!*state) { /* the first call has the header only */
-        *state = &seen;
-        return MHD_YES;
+    if (n < 0 || (size_t)n >= sizeof c->socket) {
+        errno = ENAMETOOLONG;
+        return -1;
     }
-    *body_size = 0;
-    pthread_mutex_lock(&c->lock);
-    memcpy(host, c->host, sizeof host);
-    pthread_mutex_unlock(&c->lock);
-    bool reads = strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
-    struct page p = framing_is_doubtful(connection) ? short_page(400, "The request's length could be read in two ways, or it has a body.\n")
-                    : reads ? page_for(str_from(path), host) : short_page(405, "Pages here can only be read (GET, HEAD).\n");
-    struct MHD_Response *r = respond(&p, strcmp(path, "/livez") == 0);
-    if (r && p.status == 405)
-        add_header(r, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
-    enum MHD_Result result = r ? MHD_queue_response(connection, (unsigned)p.status, r) : MHD_NO;
-    if (r)
-        MHD_destroy_response(r);
-    buf_free(&p.body);
-    return result;
+    memcpy(address.sun_path, c->socket, (size_t)n + 1);
+    unlink(c->socket); /* left by a console that was killed; a second gateway is kept away by the pid file */
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0 && chmod(c->socket, 0660) == 0 && listen(fd, LOCAL_BACKLOG) == 0)
+        return fd;
+    int why = errno;
+    if (fd >= 0)
+        close(fd);
+    errno = why;
+    return -1;
 }
 
-static bool serve(struct console *c, int fd)
+/* The store's folder, and nothing else. */
+static bool enter_sandbox(const struct policy *p, struct buf *error)
 {
-    struct MHD_Daemon *d = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, answer_request, c, MHD_OPTION_LISTEN_SOCKET, fd,
-                                            MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_CONNECTION_LIMIT, (unsigned)MOST_CONNECTIONS,
-                                            MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)MOST_PER_ADDRESS, MHD_OPTION_CONNECTION_TIMEOUT,
-                                            (unsigned)PATIENCE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
-                                            MHD_OPTION_END);
+    char folder[STORE_PATH_MAX];
+    const char *write[] = {store_folder(p, folder)};
+    struct sandbox_paths paths = {.write = write, .write_count = 1};
 
-    if (!d)
-        return false;
-    c->daemons[c->daemon_count++] = d;
-    return true;
+    return sandbox_enter(SANDBOX_CONSOLE, &paths, 0) || fail(error, "sandbox");
 }
 
-static bool take_host(struct console *c, struct buf *error)
+static bool start(struct console *c, struct settings *settings, struct buf *error)
+{
+    const struct policy *p = settings_system(settings);
+    uint64_t chance = random_u64();
+
+    json_object_seed((size_t)(chance | 1)); /* it would look for /dev/urandom */
+    c->admin = admin_open(settings, error);
+    c->http = c->admin ? http_new(c->admin) : NULL;
+    if (!c->http)
+        return false;
+    http_configure(c->http, settings);
+    int local = open_socket(c, p);
+    if (local < 0)
+        return fail(error, c->socket);
+    if (!enter_sandbox(p, error))
+        return false;
+    for (size_t i = 0; i < c->listener_count; i++)
+        if (!http_serve(c->http, c->listeners[i], false))
+            return fail(error, "HTTP");
+    return http_serve(c->http, local, true) || fail(error, c->socket);
+}
+
+static bool take_config(struct console *c, struct buf *error)
 {
     struct settings *s = settings_file_parse(buf_text(&c->config), buf_text(&c->config_name), error, NULL);
+    bool fine = s != NULL;
 
-    if (!s)
-        return false;
-    pthread_mutex_lock(&c->lock);
-    settings_host_name(settings_system(s), c->host, sizeof c->host);
-    pthread_mutex_unlock(&c->lock);
+    if (s && c->http) {
+        admin_reconfigure(c->admin, s);
+        http_configure(c->http, s);
+    } else if (s) {
+        fine = start(c, s, error);
+    }
     settings_unref(s);
-    return true;
-}
-
-static bool start(struct console *c, struct buf *error)
-{
-    struct sandbox_paths none = {0};
-
-    if (!sandbox_enter(SANDBOX_CONSOLE, &none, 0)) {
-        buf_addf(error, "sandbox: %s", strerror(errno));
-        return false;
-    }
-    for (size_t i = 0; i < c->listener_count; i++) {
-        if (!serve(c, c->listeners[i])) {
-            buf_addf(error, "HTTP: %s", strerror(errno));
-            return false;
-        }
-    }
-    c->started = true;
-    return true;
+    return fine;
 }
 
 static void apply(struct console *c, int channel)
 {
     struct buf error = buf_make(PROCESS_TEXT_MAX - 1);
-    bool fine = take_host(c, &error) && (c->started || start(c, &error));
+    bool fine = take_config(c, &error);
 
     if (!fine)
         log_error(STR_FMT, STR_ARG(buf_str(&error)));
@@ -217,12 +162,13 @@ int console_process(int channel)
     struct process_packet packet;
     int fd, got;
 
-    pthread_mutex_init(&c.lock, NULL);
     do
         got = process_receive(channel, &packet, &fd, -1);
     while (got > 0 && take_packet(&c, channel, &packet, fd));
-    for (size_t i = 0; i < c.daemon_count; i++)
-        MHD_stop_daemon(c.daemons[i]);
+    http_free(&c.http);
+    admin_close(&c.admin);
+    if (*c.socket)
+        unlink(c.socket);
     buf_free(&c.config);
     buf_free(&c.config_name);
     return EX_OK;

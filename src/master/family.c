@@ -32,8 +32,6 @@ void family_init(struct master *m)
     m->scan_count = scan_count(settings_system(m->config.settings));
     for (size_t i = 0; i < m->scan_count; i++)
         m->scans[i] = (struct child){.role = CHILD_SCAN, .channel = -1, .start_at_ms = INT64_MAX};
-    for (size_t i = 0; i < m->listeners.count; i++)
-        m->has_console = m->has_console || m->listeners.at[i].kind == LISTENER_CONSOLE;
 }
 
 /* A child that does not take what it is sent is of no use; it dies and is started anew. */
@@ -152,7 +150,7 @@ void family_start_due(struct master *m, int64_t now_ms)
         return;
     if (is_due(&m->relay, now_ms))
         start_speaker(m, &m->relay);
-    if (m->has_console && is_due(&m->console, now_ms))
+    if (is_due(&m->console, now_ms))
         start_speaker(m, &m->console);
     for (size_t i = 0; relay_listens(m) && i < m->scan_count; i++)
         if (is_due(&m->scans[i], now_ms))
@@ -172,8 +170,7 @@ int64_t family_next_due(const struct master *m)
     if (m->stopping)
         return m->stop_by_ms;
     earlier(&due_ms, &m->relay);
-    if (m->has_console)
-        earlier(&due_ms, &m->console);
+    earlier(&due_ms, &m->console);
     for (size_t i = 0; relay_listens(m) && i < m->scan_count; i++)
         earlier(&due_ms, &m->scans[i]);
     return due_ms;
@@ -246,7 +243,7 @@ static void became_ready(struct master *m, struct child *c)
     log_info("%s (%ld) is ready", child_name(c->role), (long)c->pid);
     if (c->role == CHILD_RELAY && m->reload_again)
         reload(m);
-    if (m->started || !m->relay.ready || (m->has_console && !m->console.ready))
+    if (m->started || !m->relay.ready || !m->console.ready)
         return;
     m->started = true;
     log_info("the gateway is up: %zu scan processes", m->scan_count);

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "scan/sandbox.h"
+#include "store/open.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -105,6 +106,8 @@ bool folders_make(const struct identity *id, const struct policy *p, struct buf 
 
     fine = make_folder(setting_text(p, SETTING_spool_directory), id->uid, id->gid, 0700, true, error) && fine;
     fine = make_folder(setting_text(p, SETTING_run_directory), run_owner, id->gid, 0770, true, error) && fine;
+    if (*setting_text(p, SETTING_store) && folder_of(setting_text(p, SETTING_store), folder))
+        fine = make_folder(folder, id->uid, id->gid, 0750, false, error) && fine;
     for (size_t i = 0; i < sizeof logs / sizeof *logs; i++)
         if (folder_of(setting_text(p, logs[i]), folder))
             fine = make_folder(folder, id->uid, id->gid, 0750, false, error) && fine;
@@ -156,13 +159,14 @@ bool master_confine(const struct policy *p)
 {
     const char *write[8] = {setting_text(p, SETTING_state_directory), setting_text(p, SETTING_spool_directory),
                             setting_text(p, SETTING_run_directory), "/dev/null"};
-    char json[PATH_MAX], text[PATH_MAX];
+    char json[PATH_MAX], text[PATH_MAX], store[STORE_PATH_MAX];
     size_t count = 4;
 
     if (folder_of(setting_text(p, SETTING_log_json), json))
         write[count++] = json;
     if (folder_of(setting_text(p, SETTING_log_text), text))
         write[count++] = text;
+    write[count++] = store_folder(p, store);
     const struct sandbox_paths paths = {.write = write, .write_count = count};
     return sandbox_enter(SANDBOX_MASTER, &paths, 0);
 }

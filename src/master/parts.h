@@ -87,7 +87,6 @@ struct master {
     struct listeners listeners;
     struct child relay, console, scans[MOST_SCANS];
     size_t scan_count;
-    bool has_console;
     int next_id;
     bool started;              /* everybody has been ready once */
     bool stopping;

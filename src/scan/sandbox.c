@@ -7,7 +7,8 @@
  *   relay     reads what it is given,        connects; binds no port      threads only, no     never executable
  *             writes in spool, state, run,   of its own choice            exec, no signals
  *             log
- *   console   reads what it is given         what it inherits, no more    as relay             never executable
+ *   console   writes in the store's folder   what it inherits, and the    as relay             never executable
+ *                                            relay's UNIX socket
  *   master    reads; writes in the relay's   all                          starts this program  –
  *             folders                                                     and no other
  */

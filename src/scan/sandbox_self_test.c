@@ -314,6 +314,8 @@ static const struct trial_row {
     {"may answer on its channel", act_answer, ALL, 0, false, 0},
     {"may map a message", act_map_message, ALL, 0, false, 0},
     {"may write in the spool", act_write_in_spool, RELAY | MASTER, 0, false, 0},
+    {"may write beside the store", act_write_in_spool, CONSOLE, 0, false, 0},
+    {"may open a UNIX socket", act_socket_unix, RELAY | CONSOLE | MASTER, 0, false, 0},
     {"may open a TCP socket", act_socket_inet, RELAY | MASTER, 0, false, 0},
     {"may connect", act_connect, RELAY | MASTER, 0, false, 0},
     {"may start a thread", act_thread, RELAY | CONSOLE | MASTER, 0, false, 0},
@@ -358,7 +360,7 @@ static void clear_scene(const struct scene *s)
 static _Noreturn void try_act(const struct trial_row *row, enum sandbox_role role, struct scene *s)
 {
     const char *const writable[] = {s->writable};
-    struct sandbox_paths paths = {.write = writable, .write_count = role == SANDBOX_RELAY || role == SANDBOX_MASTER ? 1 : 0};
+    struct sandbox_paths paths = {.write = writable, .write_count = role == SANDBOX_SCAN ? 0 : 1};
 
     alarm(PATIENCE_S);
     s->tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

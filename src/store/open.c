@@ -34,6 +34,17 @@ static bool give_to_owner_of_folder(const char *path)
     return of_file.st_uid == of_folder.st_uid || of_file.st_uid != 0 || lchown(path, of_folder.st_uid, of_folder.st_gid) == 0;
 }
 
+const char *store_folder(const struct policy *system, char to[STORE_PATH_MAX])
+{
+    char *slash = strrchr(store_path(system, to), '/') ? strrchr(to, '/') : NULL;
+
+    if (!slash)
+        str_copy(to, STORE_PATH_MAX, STR("."));
+    else
+        slash[slash == to] = '\0';
+    return to;
+}
+
 struct db *store_open(const struct policy *system, struct buf *error)
 {
     char path[STORE_PATH_MAX];
