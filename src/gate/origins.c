@@ -14,14 +14,23 @@ enum { LINKS_MAX = 12 /* domains of one message */ };
 
 double origins_badness(enum reason reason)
 {
-    static const struct { enum reason reason; double badness; } rows[] = {
-        {REASON_SPAM, 1}, {REASON_PHISH, 1}, {REASON_VIRUS, 1}, {REASON_LINK_MALWARE, 1}, {REASON_LINK_PHISHING, 1}, {REASON_DNSBL_LISTED, 1},
-        {REASON_ATTACHMENT_BLOCKED, 0.5}, {REASON_DMARC_REJECT, 0.5}, {REASON_TOO_MANY_INVALID_RECIPIENTS, 0.5}, {REASON_DMARC_QUARANTINE, 0.25}};
-
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (rows[i].reason == reason)
-            return rows[i].badness;
-    return 0;
+    switch (reason) {
+    case REASON_SPAM:
+    case REASON_PHISH:
+    case REASON_VIRUS:
+    case REASON_LINK_MALWARE:
+    case REASON_LINK_PHISHING:
+    case REASON_DNSBL_LISTED:
+        return 1;
+    case REASON_ATTACHMENT_BLOCKED:
+    case REASON_DMARC_REJECT:
+    case REASON_TOO_MANY_INVALID_RECIPIENTS:
+        return 0.5;
+    case REASON_DMARC_QUARANTINE:
+        return 0.25;
+    default:
+        return 0;
+    }
 }
 
 static bool concerns(const struct session *s)
