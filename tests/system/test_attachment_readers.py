@@ -185,7 +185,7 @@ def by_program(folder, command, result, content=made.PROGRAM):
     (["7z", "a", "-bd", "-tzip", "-mm=LZMA", "x.zip", "run.exe"], "x.zip", "zip", ["run.exe"]), (["tar", "-cJf", "x.txz", "run.exe"], "x.txz", "xz", ["run.exe"]),
     (["tar", "-czf", "x.tgz", "run.exe"], "x.tgz", "gzip", ["run.exe"]), (["tar", "-cjf", "x.tbz", "run.exe"], "x.tbz", "bzip2", ["run.exe"]),
     (["zstd", "-q", "run.exe", "-o", "file.zst"], "file.zst", "zstd", ["file"]), (["lz4", "-q", "run.exe", "file.lz4"], "file.lz4", "lz4", ["file"]),
-    (["genisoimage", "-quiet", "-J", "-o", "x.iso", "run.exe"], "x.iso", "iso", ["run.exe"]), (["7z", "a", "-bd", "-twim", "x.wim", "run.exe"], "x.wim", "unknown", []),
+    (["genisoimage", "-quiet", "-J", "-o", "x.iso", "run.exe"], "x.iso", "iso", ["run.exe"]), (["7z", "a", "-bd", "-twim", "x.wim", "run.exe"], "x.wim", "wim", []),
 ], ids=lambda x: x if isinstance(x, str) else None)
 def test_archives_of_real_programs(tmp_path, command, result, kind, inside):
     files = files_of(by_program(tmp_path, command, result))
@@ -210,12 +210,27 @@ def test_pdf_of_qpdf(tmp_path):
     assert {"encrypted"} <= set(files_of(locked.read_bytes())[0]["facts"]) <= {"encrypted", "pdf-open-action"}
 
 
+@pytest.mark.parametrize("how", [["40"], ["128"], ["128", "--use-aes=y"], ["128", "--cleartext-metadata"], ["256", "--force-R5"], ["256"],
+                                 ["256", "--cleartext-metadata"]], ids=" ".join)
+def test_a_pdf_that_only_forbids_changing_is_not_locked(tmp_path, how):
+    """Every reader opens it without asking; bank statements and tickets are like that."""
+    for user, facts in (("", set()), ("user", {"encrypted"})):
+        locked = tmp_path / "a.pdf"
+        subprocess.run(["qpdf", "--allow-weak-crypto", "--empty", "--encrypt", user, "owner", *how, "--", locked], check=True)
+        assert set(files_of(locked.read_bytes())[0]["facts"]) == facts, user
+
+
+@pytest.mark.parametrize("start", [b"MSWIM\0\0\0\xd0\0\0\0", b"\x60\xea\x2a\0\x1e", bytes(7) + b"**ACE**", b"\x21\x16-lh5-\x20"], ids=["wim", "arj", "ace", "lzh"])
+def test_an_archive_that_nobody_here_can_read_says_so(start):
+    assert "unread" in files_of(start + bytes(200))[0]["facts"]
+
+
 @pytest.mark.parametrize("content,kind", [
     (bytes(3) + b"MSDOS5.0" + bytes(43) + b"FAT16   " + bytes(448) + b"\x55\xaa" + bytes(100), "disk"), (bytes(1024) + b"conectix" + bytes(504), "vhd"),
 ], ids=["img", "vhd"])
 def test_what_cannot_be_looked_into_says_so(content, kind):
     whole = files_of(content)[0]
-    assert (whole["type"], whole["facts"]) == (kind, ["damaged"]) and "not looked into" in whole["detail"]
+    assert (whole["type"], whole["facts"]) == (kind, ["unread"]) and "not looked into" in whole["detail"]
 
 
 def test_a_zip_packed_by_a_rare_method_is_not_waved_through(tmp_path):

@@ -380,7 +380,7 @@ static void types_by_content(void **state)
         {STR("<svg><script>"), "svg"}, {STR("MZ\x90"), "pe"}, {STR("x\n%PDF-1.4"), "pdf"}, {STR("%!PS\n%PDF-1.4"), "pdf"}, {STR("{\\rt"), "rtf"},
         {STR("\x1F\x8B\x08"), "gzip"}, {STR("7z\xBC\xAF\x27\x1C"), "7z"}, {STR("Rar!\x1A\x07\x01"), "rar"}, {STR("\x7F" "ELF\2\1\1"), "elf"},
         {STR("L\0\0\0\x01\x14\x02\0\0\0\0\0\xC0\0\0\0\0\0\0\x46"), "lnk"}, {STR("ITSF\x03\0\0\0"), "chm"}, {STR("MSCF\0\0\0\0"), "cab"},
-        {STR("\xE4\x52\x5C\x7B\x8C\xD8\xA7\x4D\xAE\xB1\x53\x78\xD0\x29\x96\xD3"), "onenote"}, {STR("conectix"), "vhd"}, {STR("vhdxfile"), "vhd"},
+        {STR("\xE4\x52\x5C\x7B\x8C\xD8\xA7\x4D\xAE\xB1\x53\x78\xD0\x29\x96\xD3"), "onenote"}, {STR("conectix\0\0\0\2"), "vhd"}, {STR("vhdxfile\0"), "vhd"},
         {STR("\x89PNG\r\n\x1A\n"), "png"}, {STR("From: a@b\r\nTo: c@d\r\n\r\nx"), "email"}, {STR("BEGIN:VCALENDAR\r\n"), "calendar"}, {STR("#!/bin/sh\n"), "script"},
         {STR("MZ is how programs begin\n"), "text"}, {STR("BZh is how bzip2 files begin\n"), "text"}, {STR("BZh91AY&SY"), "bzip2"},
         {STR("[InternetShortcut]\r\nURL=x"), "shortcut"},

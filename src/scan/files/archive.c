@@ -39,6 +39,7 @@ static void enable(struct archive *a, enum file_type type)
     archive_read_support_filter_bzip2(a);
     archive_read_support_filter_xz(a);
     archive_read_support_filter_lzma(a);
+    archive_read_support_filter_lzip(a);
     archive_read_support_filter_zstd(a);
     archive_read_support_filter_lz4(a);
     archive_read_support_filter_compress(a);

@@ -19,7 +19,7 @@ static const struct magic magics[] = {
     M(0, "\x04\x22\x4D\x18", FILE_LZ4), M(0, "\x1F\x9D", FILE_COMPRESS), M(0, "\x1F\xA0", FILE_COMPRESS),
     M(0, "070701", FILE_CPIO), M(0, "070702", FILE_CPIO), M(0, "070707", FILE_CPIO), M(0, "\xC7\x71", FILE_CPIO), M(0, "!<arch>\n", FILE_AR),
     M(0, "MSCF\0\0\0\0", FILE_CAB), M(0, "\x60\xEA", FILE_ARJ), M(7, "**ACE**", FILE_ACE),
-    M(2, "-lh", FILE_LZH), M(2, "-lz", FILE_LZH),
+    M(0, "MSWIM\0\0\0", FILE_WIM), M(0, "WLPWM\0\0\0", FILE_WIM), M(0, "LZIP\1", FILE_LZIP), M(2, "-lh", FILE_LZH), M(2, "-lz", FILE_LZH),
     M(0, "conectix", FILE_VHD), M(0, "vhdxfile", FILE_VHD),
     M(0, "MZ", FILE_PE), M(0, "\x7F" "ELF", FILE_ELF),
     M(0, "\xFE\xED\xFA\xCE", FILE_MACHO), M(0, "\xFE\xED\xFA\xCF", FILE_MACHO), M(0, "\xCE\xFA\xED\xFE", FILE_MACHO), M(0, "\xCF\xFA\xED\xFE", FILE_MACHO),
@@ -67,6 +67,12 @@ static bool is_only_a_word(struct str bytes, enum file_type t)
 
     if (t == FILE_ELF) /* 32 or 64 bits, and which end comes first */
         return bytes.len < 6 || bytes.at[4] < 1 || bytes.at[4] > 2 || bytes.at[5] < 1 || bytes.at[5] > 2;
+    if (t == FILE_LZH)
+        return !has_at(bytes, 6, STR("-"));
+    if (t == FILE_ARJ) /* its first header has at most 2,600 octets */
+        return bytes.len < 4 || bytes.at[3] > 0x0A || bytes.at[3] < 0;
+    if (t == FILE_ACE || t == FILE_VHD)
+        return is_text(str_sub(bytes, 0, PROGRAM_HEAD));
     if (t == FILE_PE)
         return bytes.len >= PROGRAM_HEAD / 4 && is_text(str_sub(bytes, 0, PROGRAM_HEAD));
     return t == FILE_BZIP2 && !has_at(bytes, 0, STR("BZh"));

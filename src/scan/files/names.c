@@ -23,7 +23,7 @@ static const struct claim claims[] = {
     {"7z", {FILE_7Z}}, {"rar", {FILE_RAR}}, {"tar", {FILE_TAR}}, {"gz", {FILE_GZIP}}, {"tgz", {FILE_GZIP}}, {"bz2", {FILE_BZIP2}}, {"tbz", {FILE_BZIP2}},
     {"xz", {FILE_XZ}}, {"txz", {FILE_XZ}}, {"zst", {FILE_ZSTD}}, {"lz4", {FILE_LZ4}}, {"z", {FILE_COMPRESS, FILE_ZIP, FILE_RAR, FILE_ACE}}, {"cab", {FILE_CAB}},
     {"arj", {FILE_ARJ}}, {"ace", {FILE_ACE}}, {"lzh", {FILE_LZH}}, {"lha", {FILE_LZH}}, {"iso", {FILE_ISO}},
-    {"img", {FILE_ISO, FILE_DISK, FILE_DMG}}, {"url", {FILE_SHORTCUT}}, {"vhd", {FILE_VHD}}, {"vhdx", {FILE_VHD}},
+    {"wim", {FILE_WIM}}, {"esd", {FILE_WIM}}, {"swm", {FILE_WIM}}, {"lz", {FILE_LZIP}}, {"img", {FILE_ISO, FILE_DISK, FILE_DMG}}, {"url", {FILE_SHORTCUT}}, {"vhd", {FILE_VHD}}, {"vhdx", {FILE_VHD}},
     {"dmg", {FILE_DMG, FILE_ZIP, FILE_BZIP2}}, {"deb", {FILE_AR}},
     {"exe", {FILE_PE}}, {"dll", {FILE_PE}}, {"scr", {FILE_PE}}, {"sys", {FILE_PE}}, {"ocx", {FILE_PE}}, {"cpl", {FILE_PE}}, {"pif", {FILE_PE}},
     {"com", {FILE_PE, FILE_TEXT, FILE_HTML}}, {"lnk", {FILE_LNK}}, {"chm", {FILE_CHM}}, {"hlp", {FILE_HLP}},

@@ -410,5 +410,9 @@ void pdf_look(struct reading *r, struct thing *t)
     buf_free(&x->streams);
     /* streams of an encrypted file cannot be inflated; that is no damage */
     t->facts |= t->facts & FACT_ENCRYPTED ? x->failed & ~(unsigned)FACT_DAMAGED : x->failed;
+    if ((t->facts & FACT_ENCRYPTED) && pdf_opens_for_all(r->arena, t->bytes)) {
+        t->facts &= ~(unsigned)FACT_ENCRYPTED;
+        detail_add(r, "PDF that everybody can open, encrypted all the same");
+    }
     tell(x);
 }

@@ -27,6 +27,9 @@ struct str pdf_name(struct str written, char *to, size_t size);
 /* A string's octets (7.3.4), in the arena; UTF-16 made UTF-8. At most MOST octets as written are looked at. */
 struct str pdf_string(struct arena *arena, const struct pdf_token *string, size_t most);
 
+/* Every encryption that BYTES, a whole PDF, speaks of opens with the empty password; false where it speaks of none. */
+bool pdf_opens_for_all(struct arena *arena, struct str bytes);
+
 enum { PDF_FILTERS_MAX = 4 };
 enum pdf_filter { PDF_FLATE = 1, PDF_HEX, PDF_85, PDF_LZW, PDF_RUNS, PDF_JPEG /* left as it is, and the last one */, PDF_OTHER_FILTER };
 enum pdf_filter pdf_filter_by_name(struct str name);

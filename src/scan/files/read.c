@@ -74,7 +74,7 @@ static void look_by_type(struct reading *r, struct thing *t)
         zip_look(r, t);
         break;
     case FILE_7Z: case FILE_RAR: case FILE_TAR: case FILE_GZIP: case FILE_BZIP2: case FILE_XZ: case FILE_ZSTD: case FILE_LZ4: case FILE_COMPRESS:
-    case FILE_CPIO: case FILE_AR: case FILE_ISO: case FILE_CAB:
+    case FILE_LZIP: case FILE_CPIO: case FILE_AR: case FILE_ISO: case FILE_CAB:
         archive_look(r, t);
         break;
     case FILE_OLE: case FILE_DOC: case FILE_XLS: case FILE_PPT: case FILE_MSG: case FILE_MSI:
@@ -101,8 +101,8 @@ static void look_by_type(struct reading *r, struct thing *t)
     case FILE_ONENOTE:
         onenote_look(r, t);
         break;
-    case FILE_ARJ: case FILE_ACE: case FILE_LZH: case FILE_VHD: case FILE_DMG: case FILE_DISK:
-        t->facts |= FACT_DAMAGED;
+    case FILE_ARJ: case FILE_ACE: case FILE_LZH: case FILE_WIM: case FILE_VHD: case FILE_DMG: case FILE_DISK:
+        t->facts |= FACT_UNREAD;
         detail_add(r, "%s is not looked into", file_type_name(t->type));
         break;
     default:

@@ -26,6 +26,7 @@ static const struct { const char *name; unsigned is; } types[FILE_TYPE_COUNT] = 
     [FILE_FONT] = {"font", 0},              [FILE_TNEF] = {"tnef", ARCHIVE},       [FILE_EMAIL] = {"email", TEXT},
     [FILE_CALENDAR] = {"calendar", TEXT},   [FILE_VCARD] = {"vcard", TEXT},        [FILE_PGP] = {"pgp", TEXT},
     [FILE_SHORTCUT] = {"shortcut", TEXT},  [FILE_DISK] = {"disk", ARCHIVE},
+    [FILE_WIM] = {"wim", ARCHIVE},         [FILE_LZIP] = {"lzip", ARCHIVE},
 };
 
 static const char *const facts[FILE_FACT_COUNT] = {
