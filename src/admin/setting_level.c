@@ -139,6 +139,7 @@ static json_t *file_json(const struct policy *p, enum setting id)
     case SETTING_DURATION: return duration_json(v->number);
     case SETTING_INT:
     case SETTING_SIZE: return json_id(v->number);
+    case SETTING_LIMIT: return v->number == NO_LIMIT ? json_string("") : json_id(v->number);
     case SETTING_ACTION: return json_string(action_name((enum action)v->number));
     case SETTING_TEXT:
     case SETTING_CHOICE: return json_str(str_from(v->text));

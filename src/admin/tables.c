@@ -15,7 +15,7 @@ static json_t *levels_json(unsigned levels)
 
 int op_catalog_settings(struct call *c)
 {
-    static const char *const types[] = {"bool", "int", "size", "duration", "text", "list", "choice", "action", "networks"};
+    static const char *const types[] = {"bool", "int", "size", "duration", "text", "list", "choice", "action", "networks", "limit"};
     json_t *rows = json_array();
 
     for (int id = 0; id < SETTING_COUNT; id++) {

@@ -7,4 +7,7 @@
 /* Frees all that P owns. */
 void policy_clear(struct policy *p);
 
+/* Why a value of the right type is none all the same, and WHICH entry; NULL where it is fine. */
+const char *setting_outgoing_is_wrong(enum setting s, const struct setting_value *v, const char **which);
+
 #endif

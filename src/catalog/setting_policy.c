@@ -170,6 +170,11 @@ int64_t setting_number(const struct policy *p, enum setting s)
     return value(p, s, 1U << SETTING_INT | 1U << SETTING_SIZE | 1U << SETTING_DURATION)->number;
 }
 
+int64_t setting_limit(const struct policy *p, enum setting s)
+{
+    return value(p, s, 1U << SETTING_LIMIT)->number;
+}
+
 bool setting_flag(const struct policy *p, enum setting s)
 {
     return value(p, s, 1U << SETTING_BOOL)->number != 0;

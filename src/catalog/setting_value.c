@@ -1,5 +1,5 @@
 /* setting_value.c: from what an operator wrote to a value within its bounds, and a clear word where it is not. */
-#include "catalog/settings.h"
+#include "catalog/setting_parts.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -109,6 +109,14 @@ static bool parse_number(enum setting s, struct str text, struct setting_value *
         ok = str_to_u64(text, INT64_MAX, &number);
         v->number = (int64_t)number;
         break;
+    case SETTING_LIMIT:
+        form = "a number, or empty for no limit";
+        v->number = NO_LIMIT;
+        if (!text.len)
+            return true;
+        ok = str_to_u64(text, INT64_MAX, &number);
+        v->number = (int64_t)number;
+        break;
     case SETTING_SIZE:
         form = "a size such as 64K, 50M or 2G";
         ok = parse_size(text, &v->number);
@@ -185,9 +193,16 @@ static bool parse(enum setting s, const char *const *entries, size_t count, stru
 
 bool setting_parse(enum setting s, const char *const *entries, size_t count, struct setting_value *value, struct buf *error)
 {
+    const char *which = "", *why = NULL;
+
     *value = (struct setting_value){0};
-    if (parse(s, entries, count, value, error))
+    bool fine = parse(s, entries, count, value, error);
+    if (fine)
+        why = setting_outgoing_is_wrong(s, value, &which);
+    if (fine && !why)
         return true;
+    if (why)
+        refuse(s, error, "\"%s\" %s", which, why);
     setting_value_free(value);
     return false;
 }

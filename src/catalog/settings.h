@@ -22,7 +22,7 @@ enum setting {
 
 enum setting_type {
     SETTING_BOOL, SETTING_INT, SETTING_SIZE, SETTING_DURATION, SETTING_TEXT,
-    SETTING_LIST, SETTING_CHOICE, SETTING_ACTION, SETTING_NETWORKS
+    SETTING_LIST, SETTING_CHOICE, SETTING_ACTION, SETTING_NETWORKS, SETTING_LIMIT
 };
 
 enum setting_level { LEVEL_P = 1, LEVEL_S = 2, LEVEL_T = 4, LEVEL_D = 8, LEVEL_M = 16, LEVEL_U = 32 /* outgoing account */ };
@@ -44,13 +44,15 @@ int setting_find(struct str name);
 /* The setting of one of LEVELS whose name comes nearest to the wrong NAME, or -1 where none is near. */
 int setting_nearest(struct str name, unsigned levels);
 
+enum { NO_LIMIT = -1 };
+
 struct setting_list {
     const char **at; /* NUL-terminated entries */
     size_t count;
 };
 
 struct setting_value {
-    int64_t number;              /* BOOL 0/1, INT, SIZE, DURATION in ms, ACTION as enum action, CHOICE as index */
+    int64_t number;              /* BOOL 0/1, INT, SIZE, DURATION in ms, ACTION as enum action, CHOICE as index, LIMIT or NO_LIMIT */
     const char *text;            /* TEXT, CHOICE */
     struct setting_list list;    /* LIST, and NETWORKS as written */
     struct networks networks;    /* NETWORKS */
@@ -139,6 +141,7 @@ bool setting_is_set(const struct policy *p, enum setting s);
 
 /* Reading. The type must be the row's. */
 int64_t setting_number(const struct policy *p, enum setting s);  /* INT, SIZE, DURATION (ms) */
+int64_t setting_limit(const struct policy *p, enum setting s);   /* LIMIT; NO_LIMIT where it is empty */
 bool setting_flag(const struct policy *p, enum setting s);       /* BOOL */
 enum action setting_action(const struct policy *p, enum setting s);
 const char *setting_text(const struct policy *p, enum setting s); /* TEXT, CHOICE; never NULL */

@@ -1,5 +1,5 @@
 /* account.c: `postern account …`: outgoing accounts in the store. What is changed counts for the running gateway at its next question. */
-#include "cli/command.h"
+#include "cli/account_parts.h"
 
 #include "base/clock.h"
 #include "mail/address.h"
@@ -29,7 +29,7 @@ static struct db *open_for(const struct command_line *line)
     return d;
 }
 
-static int complain(const char *login, enum account_result result, const struct buf *error)
+int account_complain(const char *login, enum account_result result, const struct buf *error)
 {
     static const char *const what[] = {[ACCOUNT_NONE] = "there is no such account, or its domain is not known here", [ACCOUNT_TAKEN] = "this login is in use",
                                        [ACCOUNT_INVALID] = "this cannot be", [ACCOUNT_FAILED] = "the store does not answer"};
@@ -92,7 +92,7 @@ static int list(const struct command_line *line, struct db *d)
         const struct db_value name[] = {DB_T(str_from(line->domain))};
         domain = db_ask_number(d, "SELECT id FROM domain WHERE name = $1", name, 1, 0);
         if (!domain)
-            return complain(line->domain, ACCOUNT_NONE, NULL);
+            return account_complain(line->domain, ACCOUNT_NONE, NULL);
     }
     do {
         before = json_array_size(l.rows);
@@ -100,7 +100,7 @@ static int list(const struct command_line *line, struct db *d)
     } while (result == ACCOUNT_OK && json_array_size(l.rows) > before && json_array_size(l.rows) < most);
     if (result != ACCOUNT_OK) {
         json_decref(l.rows);
-        return complain("accounts", result, NULL);
+        return account_complain("accounts", result, NULL);
     }
     if (line->json)
         print_json(l.rows);
@@ -156,7 +156,7 @@ static bool have_domain(const struct command_line *line, struct db *d, struct st
     return result == DB_OK;
 }
 
-static bool commit(struct db *d)
+bool account_commit(struct db *d)
 {
     if (schema_touch(d) == DB_OK && db_commit(d) == DB_OK)
         return true;
@@ -199,11 +199,11 @@ static int add(const struct command_line *line, struct db *d)
     enum account_result result = ACCOUNT_FAILED;
     if (db_begin(d) == DB_OK && have_domain(line, d, new.domain))
         result = account_create(d, &new, &id, &error);
-    if (result == ACCOUNT_OK && !commit(d))
+    if (result == ACCOUNT_OK && !account_commit(d))
         result = ACCOUNT_FAILED;
     if (result != ACCOUNT_OK)
         db_rollback(d);
-    int code = result == ACCOUNT_OK ? EX_OK : complain(login, result, &error);
+    int code = result == ACCOUNT_OK ? EX_OK : account_complain(login, result, &error);
     wipe(&password);
     buf_free(&error);
     return code;
@@ -237,12 +237,12 @@ static int change_one(const struct command_line *line, struct db *d)
         result = ACCOUNT_FAILED;
     else if (result == ACCOUNT_OK) {
         result = change(line, d, &a, &error);
-        if (result == ACCOUNT_OK && !commit(d))
+        if (result == ACCOUNT_OK && !account_commit(d))
             result = ACCOUNT_FAILED;
         if (result != ACCOUNT_OK)
             db_rollback(d);
     }
-    int code = result == ACCOUNT_OK ? EX_OK : complain(line->word[0], result, &error);
+    int code = result == ACCOUNT_OK ? EX_OK : account_complain(line->word[0], result, &error);
     account_clear(&a);
     buf_free(&error);
     return code;
@@ -252,14 +252,15 @@ int account_main(const struct command_line *line)
 {
     bool is_list = strcmp(line->verb, "list") == 0;
 
-    if (!is_list && (line->words == 0 || (line->words > 1 && strcmp(line->verb, "add") != 0))) {
+    if (!is_list && (line->words == 0 || (line->words > 1 && strcmp(line->verb, "add") != 0 && strcmp(line->verb, "limits") != 0))) {
         fprintf(stderr, "postern: account %s wants a login\n", line->verb);
         return EX_USAGE;
     }
     struct db *d = open_for(line);
     if (!d)
         return EX_UNAVAILABLE;
-    int code = is_list ? list(line, d) : strcmp(line->verb, "add") == 0 ? add(line, d) : change_one(line, d);
+    int code = is_list ? list(line, d) : strcmp(line->verb, "add") == 0 ? add(line, d) : strcmp(line->verb, "limits") == 0 ? account_limits(line, d)
+                                                                                                                     : change_one(line, d);
     db_close(&d);
     return code;
 }

@@ -11,7 +11,7 @@
 
 static const char *type_name(enum setting_type type)
 {
-    static const char *const names[] = {"bool", "int", "size", "duration", "text", "list", "choice", "action", "networks"};
+    static const char *const names[] = {"bool", "int", "size", "duration", "text", "list", "choice", "action", "networks", "limit"};
     return names[type];
 }
 
@@ -65,6 +65,8 @@ static json_t *value_json(const struct setting_value *v, enum setting_type type)
             json_array_append_new(list, json_string(v->list.at[i]));
         return list;
     }
+    case SETTING_LIMIT:
+        return v->number == NO_LIMIT ? json_string("") : json_integer((json_int_t)v->number);
     default:
         return json_integer((json_int_t)v->number);
     }

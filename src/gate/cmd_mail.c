@@ -30,6 +30,14 @@ static enum session_next refuse(struct session *s, const struct finding *f)
     return answer_finding(s, f, reference);
 }
 
+static enum session_next refuse_transaction(struct session *s, const struct finding *f)
+{
+    enum session_next next = refuse(s, f);
+
+    session_reset_transaction(s);
+    return next;
+}
+
 static struct finding check_service(struct session *s)
 {
     const struct policy *p = session_policy(s);
@@ -105,6 +113,9 @@ enum session_next cmd_mail(struct session *s, struct str args)
     s->tx = transaction_new(s, &mail);
     if (!s->tx)
         return answer(s, REASON_INTERNAL_ERROR);
+    f = outgoing_mail(s);
+    if (f.reason != REASON_NONE)
+        return refuse_transaction(s, &f);
     lookup_begin(s);
     return answer(s, REASON_SENDER_OK);
 }

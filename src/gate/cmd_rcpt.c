@@ -5,6 +5,7 @@
 #include "gate/callout.h"
 #include "gate/cut_through.h"
 #include "gate/lookup.h"
+#include "gate/outgoing.h"
 #include "gate/origins.h"
 #include "gate/session.h"
 
@@ -63,6 +64,8 @@ static enum session_next refuse(struct session *s, const struct recipient *r, co
     random_reference(reference);
     standing_lose(s, by->reason);
     origins_refused(s, by->reason);
+    if (counts_as_invalid(by->reason))
+        outgoing_invalid_recipient(s);
     if (tried_too_many(s, by->reason)) {
         struct finding f = finding_make(REASON_TOO_MANY_INVALID_RECIPIENTS, "%s", by->evidence);
         origins_refused(s, f.reason);
@@ -302,7 +305,7 @@ static void place(const struct session *s, struct recipient *r)
     const struct settings *settings = s->tx->runtime->settings;
     const struct address *a = &r->args.recipient;
 
-    r->policy = r->domain ? settings_mailbox(settings, r->domain, address_local(a)) : settings_system(settings);
+    r->policy = r->domain ? settings_mailbox(settings, r->domain, address_local(a)) : outgoing_policy(s);
     r->scope = (struct list_scope){.domain = r->domain ? r->domain->name : address_domain(a), .local_part = address_local(a),
                                    .tenant = r->domain ? r->domain->tenant : NULL};
 }

@@ -25,6 +25,7 @@ static struct event event_of(const struct session *s, enum event_kind kind, char
         .helo = s->client.helo,
         .tls = str_from(tls),
         .account = outgoing_account(s),
+        .identity = outgoing_identity(s),
         .mechanism = outgoing_mechanism(s),
     };
     if (s->tx) {

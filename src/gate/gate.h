@@ -20,6 +20,7 @@
 #include "policy/lists.h"
 #include "scan/scan.h"
 #include "spool/spool.h"
+#include "store/account_limits.h"
 #include "store/accounts.h"
 #include "store/counters.h"
 #include "store/denials.h"
@@ -68,6 +69,7 @@ struct gate_parts { /* borrowed, must outlive the gate */
     struct dkim_signer *signer;
     struct dmarc_tally *dmarc_tally;
     struct accounts *accounts;
+    struct limits *limits;
     struct password_checker *passwords;
     struct denials *denials;
 };

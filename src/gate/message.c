@@ -5,8 +5,9 @@
 #include "gate/authentication.h"
 #include "gate/cut_through.h"
 #include "gate/dmarc_count.h"
-#include "gate/origins.h"
 #include "gate/judgement.h"
+#include "gate/origins.h"
+#include "gate/outgoing.h"
 #include "gate/session.h"
 #include "gate/standing.h"
 
@@ -146,6 +147,7 @@ static void accepted(struct session *s, const struct judgements *all, const stru
     }
     dmarc_count_accepted(s, &all->at[0]->found);
     standing_learn(s);
+    outgoing_sent(s);
     origins_accepted(s, &all->at[0]->found);
     atomic_fetch_add_explicit(&s->gate->accepted_messages, 1, memory_order_relaxed);
     s->messages++;
@@ -285,6 +287,9 @@ static enum session_next act(struct session *s, const struct judgements *all, co
         is_taken = is_taken || all->at[i]->action < ACTION_REFUSE;
     if (deferring)
         return refuse_all(s, deferring, &all->at[0]->found, report);
+    struct finding own = is_taken ? outgoing_message(s, report) : finding_none();
+    if (own.reason != REASON_NONE)
+        return refuse_all(s, &own, &all->at[0]->found, report);
     if (s->service == SERVICE_MX && !drop_forged_results(s, report))
         return fail(s, "the message could not be copied");
     return is_taken ? deliver(s, all, report) : refuse_each(s, all, report);

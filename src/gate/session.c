@@ -51,9 +51,11 @@ void session_reset_transaction(struct session *s)
 
     if (!tx)
         return;
+    outgoing_end_message(s);
     s->tx = NULL;
     cut_through_free(&tx->cut);
     lookup_free(&tx->lookup);
+    outgoing_turn_free(&tx->turn);
     free(tx->origins);
     authentication_free(&tx->authentication);
     for (size_t i = 0; i < tx->count; i++)

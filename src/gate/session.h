@@ -54,6 +54,7 @@ struct cut_through; /* cut_through.h */
 struct lookup;      /* lookup.h */
 struct client_lookup; /* lookup_client.h */
 struct outgoing;    /* outgoing.h */
+struct outgoing_turn;
 
 struct transaction {
     struct gate_runtime *runtime; /* owned reference: domains and settings of this message */
@@ -74,6 +75,7 @@ struct transaction {
     struct cut_through *cut;
     struct lookup *lookup;         /* NULL: nothing is asked */
     struct authentication *authentication; /* NULL: not made out */
+    struct outgoing_turn *turn;    /* NULL: no account's mail */
     struct reputation_facts *origins; /* owned; NULL: not made out */
     bool is_proven;                /* of them a sender or signer */
     bool is_counted;               /* in the reputation of its origins, or an attempt of it was */

@@ -72,7 +72,10 @@ static bool add_signatures(struct buf *out, const struct session *s, const struc
 {
     if (s->service == SERVICE_MX)
         return true;
-    return dkim_sign(s->gate->parts.signer, author_domain(report), blob_bytes(s->tx->body), clock_wall_ms() / 1000, out);
+    struct str author = author_domain(report);
+    if (!outgoing_may_sign(s, author))
+        return true;
+    return dkim_sign(s->gate->parts.signer, author, blob_bytes(s->tx->body), clock_wall_ms() / 1000, out);
 }
 
 struct blob *trace_header(const struct session *s, const struct findings *tags, const struct scan_report *report)

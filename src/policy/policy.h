@@ -40,6 +40,11 @@ struct finding check_authors(const struct message_facts *m, const struct policy 
 bool author_is_allowed(const struct message_facts *m);
 struct finding check_dmarc(const struct message_facts *m, const struct policy *p);
 struct finding check_reputation(const struct message_facts *m, const struct policy *p);
+/* Outgoing accounts (check_outgoing.c). IS_OWN: its domain is the account's, or an alias of that. An author: one of From, for the envelope's SENDER. */
+struct finding check_sender_domain(struct str address, struct str domain, bool is_own, const struct policy *p);
+struct finding check_author(struct str address, struct str domain, bool is_own, const struct address *sender, const struct policy *p);
+/* Is DOMAIN among those that the account was given by name? */
+bool sender_domain_is_given(struct str domain, const struct policy *p);
 struct finding check_message_size(uint64_t size, const struct policy *p);
 
 /* RCPT: everything known so far about this recipient; product.md §4 has the order. Found things are added to OUT, also those

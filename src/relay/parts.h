@@ -37,6 +37,7 @@ struct relay {
     struct callouts *callouts;
     struct secrets secrets;
     struct accounts *accounts;
+    struct limits *limits;
     struct password_checker *passwords;
     struct denials *denials;
     struct gate *gate;

@@ -176,7 +176,9 @@ static bool open_accounts(struct relay *r, const struct policy *p, struct buf *e
     r->accounts = accounts_new(store_path(p, path), error);
     r->passwords = password_checker_new((unsigned)setting_number(p, SETTING_auth_checks), setting_number(p, SETTING_auth_remember));
     r->denials = denials_new(MOST_DENIALS);
-    return r->accounts && r->passwords && r->denials;
+    snprintf(path, sizeof path, "%s/limits", setting_text(p, SETTING_state_directory));
+    r->limits = limits_open(path, (size_t)setting_number(p, SETTING_outgoing_counters), error);
+    return r->limits && r->accounts && r->passwords && r->denials;
 }
 
 static bool start_dmarc_reports(struct relay *r, struct buf *error)
@@ -239,6 +241,7 @@ static bool open_gate(struct relay *r, const struct policy *p, struct gate_runti
     parts.accounts = r->accounts;
     parts.passwords = r->passwords;
     parts.denials = r->denials;
+    parts.limits = r->limits;
     char *run = strdup(setting_text(p, SETTING_run_directory)); /* the runtime may be swapped away under us */
     r->gate = gate_new(&parts, take);
     r->control = r->gate && run ? control_start(r, run, error) : NULL;
@@ -458,6 +461,7 @@ static void stop(struct relay *r)
     accounts_free(&r->accounts);
     password_checker_free(&r->passwords);
     denials_free(&r->denials);
+    limits_close(&r->limits);
     greylist_close(&r->greylist);
     reputation_close(&r->reputation);
     dmarc_tally_free(&r->dmarc_tally);
