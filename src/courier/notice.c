@@ -27,14 +27,10 @@ static size_t word_length(struct str text)
     return len;
 }
 
-void notice_header_text(struct buf *out, struct str text)
+static void add_words(struct buf *out, struct str text)
 {
     bool is_first = true;
 
-    if (is_plain(text)) {
-        buf_add_str(out, text);
-        return;
-    }
     while (text.len) {
         struct buf word = buf_make(4 * WORD_OCTETS);
         size_t len = word_length(text);
@@ -44,6 +40,14 @@ void notice_header_text(struct buf *out, struct str text)
         text = str_from_index(text, len);
         is_first = false;
     }
+}
+
+void notice_header_text(struct buf *out, struct str text)
+{
+    if (is_plain(text))
+        buf_add_str(out, text);
+    else
+        add_words(out, text);
 }
 
 void notice_html_text(struct buf *out, struct str text)
@@ -67,9 +71,9 @@ static void add_head(struct buf *out, const struct notice *n, const char *bounda
 
     buf_addf(out, "Date: %s\r\nFrom: ", date_format(now_ms, date));
     if (name.len && is_plain(name) && !memchr(name.at, '"', name.len) && !memchr(name.at, '\\', name.len))
-        buf_addf(out, "\"" STR_FMT "\"\r\n\t", STR_ARG(name));
+        buf_addf(out, "\"" STR_FMT "\"\r\n\t", STR_ARG(name)); /* a quoted string; what would need escapes in it is encoded instead */
     else if (name.len) {
-        notice_header_text(out, name);
+        add_words(out, name);
         buf_add_text(out, "\r\n\t");
     }
     buf_addf(out, "<%s>\r\nTo: <" STR_FMT ">\r\nSubject: ", n->from, STR_ARG(address_text(&n->to)));
