@@ -14,11 +14,11 @@ static const struct {
     enum transfer_encoding encoding;
 } tokens[] = {
     {"7bit", ENCODING_7BIT}, {"8bit", ENCODING_8BIT}, {"binary", ENCODING_BINARY}, {"quoted-printable", ENCODING_QUOTED_PRINTABLE},
-    {"base64", ENCODING_BASE64}, {"x-uuencode", ENCODING_UUENCODE}, {"x-yencode", ENCODING_YENC}, {"unknown", ENCODING_UNKNOWN},
+    {"base64", ENCODING_BASE64}, {"x-uuencode", ENCODING_UUENCODE}, {"x-yencode", ENCODING_YENC}, {"x-binhex40", ENCODING_BINHEX}, {"unknown", ENCODING_UNKNOWN},
     /* the first of each is its name */
     {"7-bit", ENCODING_7BIT}, {"8-bit", ENCODING_8BIT}, {"x-uue", ENCODING_UUENCODE}, {"uue", ENCODING_UUENCODE},
     {"uuencode", ENCODING_UUENCODE}, {"x-uu", ENCODING_UUENCODE}, {"yencode", ENCODING_YENC}, {"x-yenc", ENCODING_YENC},
-    {"yenc", ENCODING_YENC},
+    {"yenc", ENCODING_YENC}, {"x-binhex", ENCODING_BINHEX}, {"mac-binhex40", ENCODING_BINHEX},
 };
 
 const char *transfer_encoding_name(enum transfer_encoding e)
@@ -178,6 +178,7 @@ void decode_transfer(struct arena *arena, enum transfer_encoding e, struct str i
     case ENCODING_QUOTED_PRINTABLE: decode_quoted_printable(arena, in, ceiling, out); return;
     case ENCODING_BASE64: decode_base64(arena, in, ceiling, out); return;
     case ENCODING_UUENCODE:
+    case ENCODING_BINHEX:
     case ENCODING_YENC: decode_file(arena, e, in, ceiling, out); return;
     case ENCODING_7BIT:
     case ENCODING_8BIT:
@@ -191,6 +192,7 @@ bool decode_next_embedded(struct arena *arena, struct str *rest, size_t ceiling,
     while (rest->len) {
         size_t used = 0;
         bool found = (rest->at[0] == 'b' && decode_uu_block(arena, *rest, ceiling, out, &used))
+                     || (rest->at[0] == '(' && decode_binhex_block(arena, *rest, ceiling, out, &used))
                      || (rest->at[0] == '=' && decode_yenc_block(arena, *rest, ceiling, out, &used));
         if (found) {
             *rest = str_from_index(*rest, used);

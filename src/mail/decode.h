@@ -8,7 +8,7 @@
 
 #include "base/arena.h"
 
-enum transfer_encoding { ENCODING_7BIT, ENCODING_8BIT, ENCODING_BINARY, ENCODING_QUOTED_PRINTABLE, ENCODING_BASE64, ENCODING_UUENCODE, ENCODING_YENC, ENCODING_UNKNOWN };
+enum transfer_encoding { ENCODING_7BIT, ENCODING_8BIT, ENCODING_BINARY, ENCODING_QUOTED_PRINTABLE, ENCODING_BASE64, ENCODING_UUENCODE, ENCODING_YENC, ENCODING_BINHEX, ENCODING_UNKNOWN };
 const char *transfer_encoding_name(enum transfer_encoding e);
 /* The token of Content-Transfer-Encoding, any case, with the x- forms (x-uuencode, x-uue, uue, x-yencode). */
 enum transfer_encoding transfer_encoding_parse(struct str token);
@@ -38,7 +38,7 @@ struct decoded {
 /* CEILING in octets of output. */
 void decode_transfer(struct arena *arena, enum transfer_encoding e, struct str in, size_t ceiling, struct decoded *out);
 
-/* Finds uuencoded and yEnc files inside plain text (begin 644 name … end; =ybegin … =yend). Iterates: *REST is advanced behind what was found. */
+/* Finds uuencoded, yEnc and BinHex files inside plain text (begin 644 name … end; =ybegin … =yend; (This file must be converted with BinHex …). Iterates: *REST is advanced behind what was found. */
 struct embedded_file { enum transfer_encoding encoding; struct str name; struct str raw; struct decoded content; };
 bool decode_next_embedded(struct arena *arena, struct str *rest, size_t ceiling, struct embedded_file *out);
 #endif

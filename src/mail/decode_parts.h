@@ -34,6 +34,7 @@ void decode_quoted_printable(struct arena *arena, struct str in, size_t ceiling,
  * so; USED gets the octets that belong to it.
  */
 bool decode_uu_block(struct arena *arena, struct str in, size_t ceiling, struct embedded_file *file, size_t *used);
+bool decode_binhex_block(struct arena *arena, struct str in, size_t ceiling, struct embedded_file *file, size_t *used);
 bool decode_yenc_block(struct arena *arena, struct str in, size_t ceiling, struct embedded_file *file, size_t *used);
 
 #endif

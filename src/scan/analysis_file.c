@@ -109,3 +109,14 @@ void analyze_file(struct analysis *a, struct place at, const struct mime_part *p
     if (report.type == FILE_EMAIL && part)
         analyze_mail_in_file(a, (struct place){.path = at.path}, content);
 }
+
+void analyze_files_in_html(struct analysis *a, struct place at, const struct mime_part *part, struct str content)
+{
+    enum { UNSEEN = FACT_BOMB | FACT_TOO_DEEP | FACT_TOO_MANY };
+    struct file_report report;
+
+    file_read(a->tools->files, a->arena, content, str_n(NULL, 0), &a->files, &report);
+    if ((report.facts & UNSEEN) || report.entries_dropped)
+        note_whole(a, at, part, str_n(NULL, 0), content, &report);
+    read_entries(a, at, &report);
+}

@@ -95,11 +95,14 @@ static void read_content(struct analysis *a, const struct mime_part *part, struc
     bool is_html = content_type_is(&part->type, "text", "html") || content_type_is(&part->type, "application", "xhtml+xml");
     if (is_text_part(part) && !is_html)
         analyze_plain(a, place_of(part), label, content, charset);
-    if (is_html || looks_like_html(looks))
-        analyze_html(a, place_of(part), label, content, charset);
+    bool has_data = (is_html || looks_like_html(looks)) && analyze_html(a, place_of(part), label, content, charset);
     bool is_file = is_file_part(part) || (looks != FILE_TEXT && looks != FILE_EMPTY && looks != FILE_UNKNOWN && looks != FILE_HTML && looks != FILE_XML);
     if (is_file && !is_shown_as_text(part, content, looks))
         analyze_file(a, place_of(part), part, part->name, content);
+    if (is_file && !is_text_part(part) && looks == FILE_TEXT)
+        analyze_embedded(a, place_of(part), content);
+    if (!is_file && has_data)
+        analyze_files_in_html(a, place_of(part), part, content);
 }
 
 /* The type of the file that CONTENT is; FILE_UNKNOWN where it is text, or nothing that is known. */

@@ -57,7 +57,8 @@ void analyze_tree(struct analysis *a, struct str message);
 void analyze_mail_in_file(struct analysis *a, struct place at, struct str message);
 /* CONTENT is decoded; what the text turned out to be in goes to USED_CHARSET. */
 void analyze_plain(struct analysis *a, struct place at, struct str declared_charset, struct str content, char used_charset[32]);
-void analyze_html(struct analysis *a, struct place at, struct str declared_charset, struct str content, char used_charset[32]);
+/* True when there are data: addresses in it. */
+bool analyze_html(struct analysis *a, struct place at, struct str declared_charset, struct str content, char used_charset[32]);
 /* CONTENT is a text file, as it stands. */
 void analyze_file_text(struct analysis *a, struct place at, struct str content);
 void analyze_links(struct analysis *a, struct place at, const char *source, struct str text);
@@ -68,6 +69,10 @@ struct str analyze_extension_by_type(const struct mime_part *part);
 struct str analyze_extensions(struct analysis *a, struct str name, struct str others);
 /* A part that holds parts, and has a name: an attached message is a file where it is saved. */
 void analyze_file_name(struct analysis *a, struct place at, const struct mime_part *part);
+/* Files in the middle of a text, as before MIME: uuencode, yEnc, BinHex. */
+void analyze_embedded(struct analysis *a, struct place at, struct str content);
+/* Files in data: addresses of a page that is shown as it is, and no file itself. */
+void analyze_files_in_html(struct analysis *a, struct place at, const struct mime_part *part, struct str content);
 /* PART is NULL for a file that stood inside a text. */
 void analyze_file(struct analysis *a, struct place at, const struct mime_part *part, struct str name, struct str content);
 

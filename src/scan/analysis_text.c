@@ -115,7 +115,7 @@ void analyze_links(struct analysis *a, struct place at, const char *source, stru
 }
 
 /* Files in the middle of a text, as before MIME. Every reader that knows them shows them as attachments. */
-static void read_embedded(struct analysis *a, struct place at, struct str content)
+void analyze_embedded(struct analysis *a, struct place at, struct str content)
 {
     struct embedded_file f;
     uint32_t most = a->limits->parts;
@@ -140,7 +140,7 @@ void analyze_plain(struct analysis *a, struct place at, struct str declared, str
     note_tricks(a, at, c.text);
     note_text(a, at, "plain", c.text);
     analyze_links(a, at, "text", c.text);
-    read_embedded(a, at, content);
+    analyze_embedded(a, at, content);
 }
 
 static void note_features(struct analysis *a, struct place at, const struct html_result *h)
@@ -186,7 +186,7 @@ static void note_links(struct analysis *a, struct place at, const struct html_re
     analyze_links(a, at, "html-text", str_from_index(h->visible, from));
 }
 
-void analyze_html(struct analysis *a, struct place at, struct str declared, struct str content, char used[32])
+bool analyze_html(struct analysis *a, struct place at, struct str declared, struct str content, char used[32])
 {
     const struct html_limits limits = {.visible_bytes = TEXT_BYTES, .hidden_bytes = TEXT_BYTES / 4, .links = a->links_left, .depth = HTML_DEPTH};
     struct charset_result c;
@@ -203,7 +203,8 @@ void analyze_html(struct analysis *a, struct place at, struct str declared, stru
     note_text(a, at, "hidden", h.hidden);
     a->links_cut = a->links_cut || h.links_dropped;
     note_links(a, at, &h);
-    read_embedded(a, at, content);
+    analyze_embedded(a, at, content);
+    return h.features & HTML_DATA_URL;
 }
 
 void analyze_file_text(struct analysis *a, struct place at, struct str content)

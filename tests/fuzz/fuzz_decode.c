@@ -24,9 +24,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     struct str in = str_n((const char *)data + 2, size - 2), rest = in;
     size_t ceiling = data[1] < 128 ? 1 << 20 : (size_t)(data[1] - 128) * 8;
-    decode_transfer(&arena, (enum transfer_encoding)(data[0] % (ENCODING_UNKNOWN + 1)), in, ceiling, &d);
+    enum transfer_encoding encoding = (enum transfer_encoding)(data[0] % (ENCODING_UNKNOWN + 1));
+    decode_transfer(&arena, encoding, in, ceiling, &d);
     check(&d, in, ceiling);
-    if (d.bytes.len > in.len * 2)
+    if (d.bytes.len > in.len * 2 && encoding != ENCODING_BINHEX) /* which makes runs short */
         abort();
     while (rest.len && decode_next_embedded(&arena, &rest, ceiling, &file)) {
         check(&file.content, in, ceiling);

@@ -159,6 +159,9 @@ static void what_policy_makes_of_it(void **state)
         {"a program named by its address", TOP "Content-Type: application/octet-stream\r\nContent-Location: http://x.test/a.exe?b=c.d\r\n\r\nx\r\n",
          REASON_ATTACHMENT_BLOCKED, "the extension exe"},
         {"a page that a script made", TOP "Content-Type: text/html\r\nContent-Location: http://x.test/cgi/page.dll\r\n\r\nx\r\n", REASON_NONE, ""},
+        {"a program in an address", TOP "Content-Type: text/html\r\n\r\n<p>Click <a href=\"data:application/octet-stream;base64,TVqQAAMAAAAEAAAA//8AALgAAAAAAAAA"
+         "QAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAgAAAAA4fug4AtAnNIbgBTM0hVGhpcyBwcm9ncmFtIGNhbm5vdCBiZSBydW4=\">here</a>\r\n",
+         REASON_ATTACHMENT_BLOCKED, "data is a program"},
         {"a message by the name of a program", TOP "Content-Type: message/rfc822; name=a.exe\r\n\r\n" TOP "\r\nx\r\n", REASON_ATTACHMENT_BLOCKED, "a.exe"},
         {"a message named by its subject", TOP "Content-Type: message/rfc822; name=\"Your order at shop.com\"\r\n\r\n" TOP "\r\nx\r\n", REASON_NONE, ""},
         {"a script that has its own name", TOP "Content-Type: application/octet-stream; name=configure\r\n\r\n#!/bin/sh\r\necho\r\n", REASON_NONE, ""},

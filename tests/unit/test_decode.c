@@ -141,6 +141,28 @@ static void files_in_text_are_found_one_by_one(void **state)
     arena_free(&arena);
 }
 
+/* With the mark of a run in its data, and runs longer than one mark can say. */
+static void binhex_is_a_file_in_text(void **state)
+{
+    struct arena arena = arena_make(CEILING);
+    struct embedded_file file;
+    struct str rest = STR("Hello,\n"
+        "(This file must be converted with BinHex 4.0)\n"
+        "\n"
+        ":#'CTGQ8ZBQPZ!&4&@&4dG(Kd!*!%!6%!N!4r-N0KG*!!N!\"\"N2p\"N#f\"``!!:\n"
+        "bye\n");
+
+    (void)state;
+    assert_true(decode_next_embedded(&arena, &rest, CEILING, &file));
+    assert_true(str_is(file.name, "five.bin") && file.encoding == ENCODING_BINHEX && file.content.defects == 0);
+    assert_int_equal(file.content.bytes.len, 305);
+    assert_true(str_starts(file.content.bytes, STR("Cat\x90\x90" "AAA")) && file.content.bytes.at[304] == 'A');
+    assert_false(decode_next_embedded(&arena, &rest, CEILING, &file));
+    rest = STR("(This file must be converted with BinHex 4.0)\n\nbut it is a sentence\n");
+    assert_false(decode_next_embedded(&arena, &rest, CEILING, &file));
+    arena_free(&arena);
+}
+
 /* Would need gigabytes if each reserved what the rest of the text could give. */
 static void many_small_files_cost_little(void **state)
 {
@@ -183,7 +205,7 @@ int main(void)
         cmocka_unit_test(a_defect_says_where),
         cmocka_unit_test(output_ends_at_the_ceiling),
         cmocka_unit_test(an_arena_used_up_gives_nothing),
-        cmocka_unit_test(files_in_text_are_found_one_by_one),
+        cmocka_unit_test(files_in_text_are_found_one_by_one), cmocka_unit_test(binhex_is_a_file_in_text),
         cmocka_unit_test(many_small_files_cost_little),
         cmocka_unit_test(encodings_go_by_many_names),
     };
