@@ -68,9 +68,21 @@ static char *as_text(json_t *value)
     return text ? text : strdup("");
 }
 
+/* Whom the change concerns: what was made, or the thing of the path, or all that the actor's scope holds. */
+static struct place concerned(const struct call *c)
+{
+    struct place p = c->about.id || c->about.tenant || c->about.domain ? c->about : c->place;
+
+    if (p.id || p.tenant || p.domain)
+        return p;
+    p.tenant = c->actor.scope.kind == SCOPE_TENANT ? c->actor.scope.id : 0;
+    p.domain = c->actor.scope.kind == SCOPE_DOMAIN ? c->actor.scope.id : 0;
+    return p;
+}
+
 static enum db_result write_audit(struct call *c)
 {
-    const struct place *about = c->about.id || c->about.tenant || c->about.domain ? &c->about : &c->place;
+    const struct place about = concerned(c);
     char client[IP_TEXT_MAX], action[64];
     json_t *sent = c->after ? json_incref(c->after) : schema_without_secrets(c->operation->request, c->in);
     char *before = as_text(c->before), *after = as_text(json_object_size(sent) || !json_is_object(sent) ? sent : NULL);
@@ -78,7 +90,7 @@ static enum db_result write_audit(struct call *c)
     snprintf(action, sizeof action, "%s", c->operation->id);
     for (char *at = action; *at; at++)
         *at = *at == '_' ? '-' : *at;
-    struct audit_row row = {.tenant = about->tenant, .domain = about->domain, .actor = str_from(c->actor.name), .acting_as = str_from(c->actor.acting_as),
+    struct audit_row row = {.tenant = about.tenant, .domain = about.domain, .actor = str_from(c->actor.name), .acting_as = str_from(c->actor.acting_as),
                             .client = str_from(c->request->is_local ? "local" : ip_format(&c->request->client, client)), .action = str_from(action),
                             .object = str_from(c->object), .before = str_from(before ? before : ""), .after = str_from(after ? after : ""),
                             .reason = str_from(c->reason)};

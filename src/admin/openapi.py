@@ -26,6 +26,7 @@ def field_schema(kind, largest, choices, answer):
         "TEXTS": {"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": 1000}, "maxItems": largest},
         "VALUE": {"anyOf": [{"type": "string"}, {"type": "integer"}, {"type": "boolean"}, {"type": "array", "items": {"type": "string"}}]},
         "OBJECT": {"type": "object"},
+        "REAL": {"type": "number"},
         "ROWS": {"type": "array", "items": {"$ref": "#/components/schemas/" + choices}},
     }[kind]
     one = dict(one)
@@ -46,6 +47,8 @@ def schemas(directory, used_in_answers):
         schema["properties"][field] = dict(one, description=text)
         if needed == "REQUIRED":
             schema["required"].append(field)
+    for open_one in ("Free", "QueueRow", "QueueDestination"): # the relay adds what it likes
+        found[open_one]["additionalProperties"] = True
     for schema in found.values():
         if not schema["required"]:
             del schema["required"]

@@ -136,6 +136,7 @@ static bool check_field(const struct field_row *f, const json_t *v, json_t *erro
     case FIELD_TEXTS: return check_texts(f, v, errors);
     case FIELD_VALUE: return check_value(f, v, errors);
     case FIELD_OBJECT: return json_is_object(v) || refuse(errors, f->name, "is not an object");
+    case FIELD_REAL:
     case FIELD_ROWS: break;
     }
     return refuse(errors, f->name, "cannot be set");

@@ -20,6 +20,7 @@ enum field_type {
     FIELD_TEXTS,  /* at most MAX texts, each of 1 … 1000 octets */
     FIELD_VALUE,  /* of a setting: text, number, truth value or array of texts, at most MAX octets in all */
     FIELD_OBJECT, /* any JSON object; whoever takes it checks it */
+    FIELD_REAL,   /* any number; answers only */
     FIELD_ROWS    /* array of objects of the schema CHOICES; answers only */
 };
 

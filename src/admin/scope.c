@@ -8,6 +8,12 @@
 
 enum { MOST_NESTED = 16 };
 
+/* The mailbox that an address of a row is one of, by its own name or another. */
+#define SQL_MAILBOX_OF(domain_column, address) \
+    "(SELECT m.id FROM mailbox m JOIN domain d ON d.id = m.domain WHERE m.domain = " domain_column " AND m.local_part || '@' || d.name = " address \
+    " UNION SELECT a.mailbox FROM mailbox_alias a JOIN domain d ON d.id = a.domain WHERE a.domain = " domain_column \
+    " AND a.local_part || '@' || d.name = " address " LIMIT 1)"
+
 /* Columns: id, level, owner, tenant, domain, mailbox, name. $1 is the number (0: by name), $2 the name. A number is never a name: names hold a letter. */
 static const struct finder {
     enum object kind;
@@ -22,9 +28,8 @@ static const struct finder {
                     "WHERE p.id = $1 OR p.login = $2"},
     {OBJECT_ENTRY, "SELECT id, level, owner, 0, 0, 0, list || ' ' || pattern FROM list_entry WHERE id = $1"},
     {OBJECT_RULE, "SELECT id, level, owner, 0, 0, 0, name FROM rule WHERE id = $1"},
-    {OBJECT_MESSAGE, "SELECT l.id, '', 0, l.tenant, l.domain, m.id, l.reference FROM message l LEFT JOIN domain d ON d.id = l.domain "
-                     "LEFT JOIN mailbox m ON m.domain = d.id AND l.recipient = m.local_part || '@' || d.name WHERE l.id = $1"},
-    {OBJECT_QUARANTINED, "SELECT q.id, '', 0, d.tenant, q.domain, q.mailbox, q.recipient FROM quarantine q LEFT JOIN domain d ON d.id = q.domain WHERE q.id = $1"},
+    {OBJECT_MESSAGE, "SELECT l.id, '', 0, l.tenant, l.domain, " SQL_MAILBOX_OF("l.domain", "l.recipient") ", l.reference FROM message l WHERE l.id = $1"},
+    {OBJECT_QUARANTINED, "SELECT q.id, '', 0, q.tenant, q.domain, " SQL_MAILBOX_OF("q.domain", "q.recipient") ", q.reference FROM quarantine q WHERE q.id = $1"},
 };
 
 static bool take_row(struct db *d, const char *sql, int64_t number, struct str name, struct place *out, enum db_result *result)

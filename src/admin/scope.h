@@ -26,6 +26,11 @@ bool scope_is_above(const struct scope *s, const struct place *p);
                           "JOIN below ON tenant.parent = below.id) SELECT id FROM below)"
 #define SQL_IN_SCOPE(tenant, domain, mailbox) \
     "($1 = 'all' OR ($1 = 'tenant' AND " tenant " IN " SQL_BELOW("$2") ") OR ($1 = 'domain' AND " domain " = $2) OR ($1 = 'mailbox' AND " mailbox " = $2))"
+/* The same for rows that have an address instead of a mailbox. */
+#define SQL_IN_SCOPE_BY_ADDRESS(tenant, domain, address) \
+    "($1 = 'all' OR ($1 = 'tenant' AND " tenant " IN " SQL_BELOW("$2") ") OR ($1 = 'domain' AND " domain " = $2) OR ($1 = 'mailbox' AND " address " IN " \
+    "(SELECT m.local_part || '@' || d.name FROM mailbox m JOIN domain d ON d.id = m.domain WHERE m.id = $2 " \
+    "UNION SELECT a.local_part || '@' || d.name FROM mailbox_alias a JOIN domain d ON d.id = a.domain WHERE a.mailbox = $2)))"
 #define DB_SCOPE(s) DB_T(str_from(scope_kind_name((s)->kind))), DB_N((s)->id)
 
 #endif

@@ -311,3 +311,20 @@ AT_LEVEL(tenant)
 AT_LEVEL(domain)
 AT_LEVEL(mailbox)
 AT_LEVEL(account)
+
+/* As the file says it, at its own two levels: what the store sets is shown by the levels themselves. */
+int op_config_show(struct call *c)
+{
+    const struct policy *system = settings_system(c->settings);
+    json_t *rows = json_array();
+
+    for (int id = 0; id < SETTING_COUNT; id++) {
+        bool in_file = setting_is_set(system, (enum setting)id);
+        if (setting_row((enum setting)id)->levels & (LEVEL_P | LEVEL_S))
+            json_array_append_new(rows, json_pack("{s:s, s:o, s:s}", "name", setting_row((enum setting)id)->name, "value",
+                                                  in_file ? file_json(system, (enum setting)id) : default_json((enum setting)id), "from",
+                                                  in_file ? "file" : "default"));
+    }
+    c->out = json_pack("{s:o}", "settings", rows);
+    return 200;
+}
