@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "catalog/settings.h"
+#include "store/audit.h"
 
 #include <jansson.h>
 
@@ -40,6 +41,13 @@ json_t *control_ask(const struct command_line *line, const json_t *request);
 bool control_is_ok(const json_t *result);
 /* The configuration; NULL after saying what is wrong on standard error. */
 struct settings *command_settings(const struct command_line *line);
+/* store.c: the store, in this program's format; NULL after saying why not on standard error. */
+struct db *command_store(const struct command_line *line);
+/* The row of who runs this command; ACTOR holds its text. Object and values are for the caller to fill in. */
+enum { COMMAND_ACTOR_MAX = 64 };
+struct audit_row command_audit(const struct command_line *line, const char *action, char actor[COMMAND_ACTOR_MAX]);
+/* Ends the transaction of a change with its row in the trail, and tells the relay by the revision. False: it is rolled back. */
+bool command_commit(struct db *d, const struct audit_row *audit) __attribute__((warn_unused_result));
 void print_json(const json_t *value);
 void print_table(const json_t *rows);   /* an array of flat objects as columns, the keys of the first as head */
 void print_result(const json_t *result); /* key: value, arrays as tables; "ok" is left out */

@@ -68,6 +68,8 @@ int64_t db_ask_number(struct db *d, const char *sql, const struct db_value *valu
 
 /* A transaction that will write: takes the write lock at once. They do not nest. */
 enum db_result db_begin(struct db *d) __attribute__((warn_unused_result));
+/* One that only reads: everything as it is at one moment, while others go on writing. db_rollback() ends it. */
+enum db_result db_begin_reading(struct db *d) __attribute__((warn_unused_result));
 enum db_result db_commit(struct db *d) __attribute__((warn_unused_result)); /* on failure it is rolled back */
 void db_rollback(struct db *d);
 
@@ -81,8 +83,12 @@ int64_t db_id_ms(int64_t id);
 enum db_result db_script(struct db *d, const char *sql) __attribute__((warn_unused_result));
 bool db_has_table(struct db *d, const char *name);
 
-/* A whole copy of the database at PATH while others go on writing (SQLite's online backup). */
+/* A whole copy of the database at PATH, a new file that stands alone, as everything is at one moment while others go on writing. Outside of any transaction. */
 enum db_result db_backup(struct db *d, const char *path) __attribute__((warn_unused_result));
+/* Is the database whole? Reads all of it. */
+enum db_result db_check(struct db *d) __attribute__((warn_unused_result));
+/* Puts all that is committed into the one file, which may then be moved once it is closed. DB_BUSY where anybody else has it open. */
+enum db_result db_settle(struct db *d) __attribute__((warn_unused_result));
 /* Changes whenever another connection has committed: cheap enough to ask several times a second. */
 int64_t db_version(struct db *d);
 

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { BUSY_MS = 5000, MOST_KEPT = 256, ID_CHANCE_BITS = 21, BACKUP_PAGES = 512 };
+enum { BUSY_MS = 5000, MOST_KEPT = 256, ID_CHANCE_BITS = 21 };
 
 struct kept {
     const char *sql;
@@ -240,6 +240,18 @@ enum db_result db_begin(struct db *d)
     return execute(d, "BEGIN IMMEDIATE");
 }
 
+enum db_result db_begin_reading(struct db *d)
+{
+    enum db_result result = execute(d, "BEGIN");
+
+    if (result != DB_OK)
+        return result;
+    if (db_ask_number(d, "SELECT count(*) FROM sqlite_master", NULL, 0, -1) >= 0) /* the moment is that of the first look */
+        return DB_OK;
+    db_rollback(d);
+    return DB_FAILED;
+}
+
 enum db_result db_commit(struct db *d)
 {
     enum db_result result = execute(d, "COMMIT");
@@ -289,25 +301,60 @@ int64_t db_new_id(void)
     return id;
 }
 
+/* All pages at once, under the reading transaction that has begun: in steps, each commit of another would make it begin anew. */
+static int copy_pages(struct db *d, sqlite3 *to)
+{
+    sqlite3_backup *b = sqlite3_backup_init(to, "main", d->sqlite, "main");
+
+    if (!b)
+        return sqlite3_errcode(to);
+    int code = sqlite3_backup_step(b, -1);
+    int end = sqlite3_backup_finish(b);
+    return code == SQLITE_DONE ? end : code;
+}
+
 enum db_result db_backup(struct db *d, const char *path)
 {
     sqlite3 *to = NULL;
+    enum db_result result = db_begin_reading(d);
+
+    if (result != DB_OK)
+        return result;
     mode_t before = umask(077);
     int code = sqlite3_open_v2(path, &to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
-
     umask(before);
-    sqlite3_backup *b = code == SQLITE_OK ? sqlite3_backup_init(to, "main", d->sqlite, "main") : NULL;
-    if (b) {
-        do
-            code = sqlite3_backup_step(b, BACKUP_PAGES);
-        while (code == SQLITE_OK || code == SQLITE_BUSY || code == SQLITE_LOCKED);
-        code = sqlite3_backup_finish(b);
-    }
-    if (!b || code != SQLITE_OK)
+    if (code == SQLITE_OK)
+        code = copy_pages(d, to);
+    if (code == SQLITE_OK) /* in WAL mode it could not be read where nobody may write */
+        code = sqlite3_exec(to, "PRAGMA journal_mode=DELETE", NULL, NULL, NULL);
+    if (code != SQLITE_OK)
         str_copy(d->error, sizeof d->error, str_from(to ? sqlite3_errmsg(to) : "out of memory"));
-    if (sqlite3_close(to) != SQLITE_OK)
-        b = NULL;
-    return b && code == SQLITE_OK ? DB_OK : DB_FAILED;
+    db_rollback(d);
+    int closed = sqlite3_close(to);
+    if (code == SQLITE_OK && closed == SQLITE_OK)
+        return DB_OK;
+    return (code & 0xff) == SQLITE_FULL ? DB_FULL : DB_FAILED;
+}
+
+static enum db_result says(struct db *d, const char *sql, const char *wanted, enum db_result otherwise)
+{
+    struct db_rows *r = db_query(d, sql, NULL, 0);
+    bool fine = db_next(r) && str_is(db_text(r, 0), wanted);
+
+    if (!fine && r && r->result == DB_OK)
+        str_copy(d->error, sizeof d->error, db_text(r, 0));
+    enum db_result result = db_done(&r);
+    return result != DB_OK ? result : fine ? DB_OK : otherwise;
+}
+
+enum db_result db_check(struct db *d)
+{
+    return says(d, "PRAGMA integrity_check(1)", "ok", DB_FAILED);
+}
+
+enum db_result db_settle(struct db *d)
+{
+    return says(d, "PRAGMA journal_mode=DELETE", "delete", DB_BUSY);
 }
 
 int64_t db_version(struct db *d)

@@ -20,7 +20,7 @@ const char *store_path(const struct policy *system, char to[STORE_PATH_MAX])
 }
 
 /* SQLite gives its other files to the owner of the database itself. */
-static bool give_to_owner_of_folder(const char *path)
+bool store_give_to_owner(const char *path)
 {
     char folder[STORE_PATH_MAX];
     const char *slash = strrchr(path, '/');
@@ -52,7 +52,7 @@ struct db *store_open(const struct policy *system, struct buf *error)
 
     if (!d)
         return NULL;
-    if (!give_to_owner_of_folder(path)) {
+    if (!store_give_to_owner(path)) {
         buf_addf(error, "%s: cannot be given to the owner of its folder", path);
         db_close(&d);
         return NULL;

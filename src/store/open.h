@@ -14,5 +14,7 @@ const char *store_folder(const struct policy *system, char to[STORE_PATH_MAX]);
 /* Opens the store and brings it to the present format. What root makes belongs to the owner of its folder, which the gateway runs as. NULL with the reason
  * in ERROR. */
 struct db *store_open(const struct policy *system, struct buf *error);
+/* Gives what root has made at PATH to the owner of its folder. */
+bool store_give_to_owner(const char *path) __attribute__((warn_unused_result));
 
 #endif

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-static int64_t format_of(struct db *d)
+int64_t schema_format(struct db *d)
 {
     if (!db_has_table(d, "meta"))
         return 0;
@@ -25,7 +25,7 @@ static enum db_result step(struct db *d, int format)
 bool schema_migrate(struct db *d, struct buf *error)
 {
     enum db_result result = db_begin(d); /* another process may be at it: it is done, or waited for */
-    int64_t format = result == DB_OK ? format_of(d) : -1;
+    int64_t format = result == DB_OK ? schema_format(d) : -1;
 
     if (format > schema_format_count) {
         db_rollback(d);

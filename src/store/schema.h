@@ -7,6 +7,8 @@
 extern const char *const schema_formats[]; /* written by the build: what to run for format 1, 2, … */
 extern const int schema_format_count;
 
+/* The store's format; 0: it has no tables, -1: it is none of ours. */
+int64_t schema_format(struct db *d);
 /* Brings the store to this program's format, each step in a transaction of its own. False with the reason in ERROR; also where the store is newer. */
 bool schema_migrate(struct db *d, struct buf *error) __attribute__((warn_unused_result));
 
