@@ -288,6 +288,7 @@ bool setting_decides_at_data(enum setting s)
     case SETTING_blocked_attachments:
     case SETTING_encrypted_attachments:
     case SETTING_macro_attachments:
+    case SETTING_active_attachments:
     case SETTING_cut_through:
         return true;
     default:

@@ -259,7 +259,7 @@ static void add_made_up_names(struct arena *arena, struct mime_part *part)
 
     if (part->name.len || str_is(part->type.type, "text") || str_is(part->type.type, "image") || mime_part_is_multipart(part))
         return;
-    if (str_find(description, ' ') < 0)
+    if (str_find(description, ' ') < 0 && !str_ends_case(description, STR(".com"))) /* "example.com" describes as well */
         add_other_name(arena, part, description);
     ptrdiff_t query = str_find(location, '?'), host = str_find_str(location, STR("://"));
     location = query < 0 ? location : str_sub(location, 0, (size_t)query);

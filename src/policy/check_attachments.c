@@ -155,3 +155,16 @@ struct finding check_macros(const struct message_facts *m, const struct policy *
     f = first_with(m, FACT_AUTO_MACRO, REASON_ATTACHMENT_MACRO, "holds macros that run by themselves");
     return f.reason != REASON_NONE ? f : first_with(m, FACT_MACRO | FACT_XLM_MACRO, REASON_ATTACHMENT_MACRO, "holds macros");
 }
+
+/* What such a file does is an honest form's work as often as an attack: by itself it only counts. */
+struct finding check_active_attachments(const struct message_facts *m, const struct policy *p)
+{
+    static const struct { unsigned fact; const char *what; } acts[] = {
+        {FACT_PDF_LAUNCH, "starts a program"}, {FACT_HTML_SMUGGLING, "builds a file by a script"}, {FACT_PDF_JAVASCRIPT, "runs JavaScript"}};
+    struct finding f = finding_none();
+
+    for (size_t i = 0; i < sizeof acts / sizeof *acts && f.reason == REASON_NONE && setting_action(p, SETTING_active_attachments) != ACTION_OFF; i++)
+        f = first_with(m, acts[i].fact, REASON_ATTACHMENT_BLOCKED, acts[i].what);
+    f.most = setting_action(p, SETTING_active_attachments);
+    return f;
+}

@@ -34,6 +34,7 @@ struct finding check_structure(const struct message_facts *m, const struct polic
 struct finding check_file_names(const struct message_facts *m, const struct policy *p);
 struct finding check_blocked_attachments(const struct message_facts *m, const struct policy *p);
 struct finding check_encrypted_attachments(const struct message_facts *m, const struct policy *p);
+struct finding check_active_attachments(const struct message_facts *m, const struct policy *p);
 struct finding check_macros(const struct message_facts *m, const struct policy *p);
 /* From on a block list. And on an allow list, so that BLOCKED_SENDER and the like do not count? One author only, and DMARC passes unless the entry waives it. */
 struct finding check_authors(const struct message_facts *m, const struct policy *p);

@@ -36,7 +36,7 @@ static bool is_known(const struct extensions *e, struct str extension)
     return false;
 }
 
-/* IS_CUT: NAME is the beginning of a longer one. "Offer of shop.com:2024.pdf" is how people write; with the whole name .com is one like the others. */
+/* IS_CUT: NAME is the beginning of a longer one. "Offer of shop.com:2024.pdf" and "Dr. Com" are how people write; other .com are like the others. */
 static void add_extension(struct extensions *e, struct str name, bool is_cut)
 {
     name = without_tail(name);
@@ -45,6 +45,7 @@ static void add_extension(struct extensions *e, struct str name, bool is_cut)
 
     if (!extension.len || extension.len > EXTENSION_MAX || e->count == EXTENSIONS_MAX || is_known(e, extension))
         return;
+    is_cut = is_cut || name.at[dot + 1] == ' ';
     if (memchr(extension.at, '/', extension.len) || (is_cut && str_is_case(extension, "com") && str_find(name, ' ') >= 0))
         return;
     if (e->len)

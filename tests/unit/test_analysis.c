@@ -230,6 +230,7 @@ static void names_as_they_are_saved(void **state)
         {"filename*=utf-8''a.exe%E2%80%A8.txt", "exe"},      /* line separator */
         {"filename=\"notes.txt.{3050F4D8-98B5-11CF-BB82-00AA00BDCE0B}\"", "{3050F4D8-98B5-11CF-BB82-00AA00BDCE0B}"},
         {"filename=\"Offer of shop.com:2024.pdf\"", ""},
+        {"filename=\"Dr. Com\"", ""},
         {"filename=\"Re: setup.exe: it works.txt\"", ""},
         {"filename=\"100%25 sure.pdf\"", ""},
         {"filename=\"50% off at 10:30; see below.pdf\"", ""},
