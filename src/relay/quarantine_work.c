@@ -2,6 +2,7 @@
 #include "relay/quarantine_work.h"
 
 #include "base/clock.h"
+#include "relay/digest_work.h"
 #include "base/log.h"
 #include "store/open.h"
 #include "store/quarantine.h"
@@ -18,6 +19,8 @@ struct quarantine_work {
     struct db *db;
     struct spool *spool;
     struct event_log *log;
+    struct settings_holder *settings;
+    struct dkim_signer *signer;
     char *spool_directory;
     int64_t version, tidied_ms, not_before_ms;
     pthread_t thread;
@@ -107,6 +110,11 @@ static bool is_stopping(struct quarantine_work *w)
     return stopping;
 }
 
+static bool stops(void *arg)
+{
+    return is_stopping(arg);
+}
+
 static void *work(void *arg)
 {
     struct quarantine_work *w = arg;
@@ -124,6 +132,8 @@ static void *work(void *arg)
             int64_t wall_ms = clock_wall_ms();
             while (!is_stopping(w) && quarantine_expire(w->db, wall_ms, wall_ms - (int64_t)ROWS_KEPT_DAYS * 86400 * 1000) > 0)
                 ;
+            const struct digest_work digests = {.db = w->db, .spool = w->spool, .settings = w->settings, .signer = w->signer, .is_stopping = stops, .arg = w};
+            digests_send(&digests, wall_ms);
         }
     } while (wait_a_little(w));
     return NULL;
@@ -139,7 +149,7 @@ struct quarantine_work *quarantine_work_start(struct relay *r, const struct poli
         buf_add_text(error, "out of memory");
         return NULL;
     }
-    *w = (struct quarantine_work){.spool = r->spool, .log = r->log, .version = -1, .spool_directory = strdup(setting_text(p, SETTING_spool_directory))};
+    *w = (struct quarantine_work){.spool = r->spool, .log = r->log, .settings = r->settings, .signer = r->signer, .version = -1, .spool_directory = strdup(setting_text(p, SETTING_spool_directory))};
     w->db = db_open(store_path(p, path), error);
     pthread_mutex_init(&w->lock, NULL);
     pthread_condattr_init(&attributes);

@@ -91,9 +91,22 @@ static struct domain *domain_of(const struct loading *in, int64_t id)
     return low < in->count && in->domains[low].id == id ? in->domains[low].domain : NULL;
 }
 
+/* Of the domain's own row; a setting of that name at the same level wins, since it is read later. */
+static void take_time_zone(struct domain *d, struct str name)
+{
+    char text[64];
+    const char *entry = text;
+    struct setting_value v;
+    struct buf why = buf_make(200);
+
+    if (name.len && str_copy(text, sizeof text, name) && setting_parse(SETTING_time_zone, &entry, 1, &v, &why))
+        policy_set(&d->policy, SETTING_time_zone, &v);
+    buf_free(&why);
+}
+
 static bool load_domains(struct loading *in)
 {
-    struct db_rows *r = db_query(in->db, "SELECT id, name, tenant FROM domain ORDER BY id", NULL, 0);
+    struct db_rows *r = db_query(in->db, "SELECT id, name, tenant, time_zone FROM domain ORDER BY id", NULL, 0);
     bool ok = true;
 
     while (ok && db_next(r)) {
@@ -106,6 +119,7 @@ static bool load_domains(struct loading *in)
             d->id = db_number(r, 0);
             d->tenant = tenant;
             ok = note_domain(in, d);
+            take_time_zone(d, db_text(r, 3));
         }
     }
     if (db_done(&r) != DB_OK)

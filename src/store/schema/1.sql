@@ -268,6 +268,13 @@ CREATE INDEX quarantine_by_recipient ON quarantine(recipient, state, id);
 CREATE INDEX quarantine_by_reference ON quarantine(reference);
 CREATE INDEX quarantine_by_state ON quarantine(state, expires_ms);
 
+-- The last digest of each recipient: rows of quarantine up to that one were in it.
+CREATE TABLE digest(
+    recipient TEXT PRIMARY KEY,
+    up_to BIGINT NOT NULL,
+    sent_ms BIGINT NOT NULL
+);
+
 -- What was learned, and from whom: the truth behind the classifier.
 CREATE TABLE training(
     id BIGINT PRIMARY KEY,
