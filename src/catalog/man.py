@@ -33,7 +33,7 @@ def commands(directory, version):
             "\\fB\\-\\-control\\fR \\fISOCKET\\fR", "The relay's control socket; from the configuration by default.", ".TP", "\\fB\\-\\-json\\fR",
             "Prints JSON.", ".SH FILTERS",
             "key:value with reference, sender, recipient, domain, state (queued, held, frozen, delivering) and older (such as 2h); * is any text.",
-            ".SH EXIT STATUS", "As in sysexits.h: 0 fine, 64 usage, 65 no such thing, 69 the gateway cannot be reached, 78 configuration.",
+            ".SH EXIT STATUS", "As in sysexits.h: 0 fine, 64 usage, 65 no such thing or not possible, 69 the gateway cannot be reached, 75 not now, 77 not allowed, 78 configuration.",
             ".SH SEE ALSO", ".BR postern.conf (5),", ".BR postern-reasons (7)"]
     return out
 

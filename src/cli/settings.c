@@ -1,5 +1,5 @@
 /* settings.c: `postern setting …`, `postern reload`. */
-#include "cli/command.h"
+#include "cli/api.h"
 #include "store/settings_file.h"
 
 #include <errno.h>
@@ -72,6 +72,36 @@ static json_t *value_json(const struct setting_value *v, enum setting_type type)
     }
 }
 
+/* As the running gateway has it, with what the store sets. False: it does not run, or this is a setting of the process, which the file alone knows. */
+static bool show_running(const struct command_line *line, const char *name)
+{
+    const char *level = line->mailbox ? "mailboxes" : line->domain ? "domains" : line->tenant ? "tenants" : NULL;
+    const char *owner = line->mailbox ? line->mailbox : line->domain ? line->domain : line->tenant;
+    struct buf path = buf_make(4096);
+    struct api_answer answer = {.text = buf_make(1)};
+
+    if (!api_is_there(line))
+        return false;
+    buf_addf(&path, "/api/v1/%s", level ? level : "system");
+    if (level)
+        api_add_segment(&path, owner);
+    buf_add_text(&path, "/settings");
+    api_add_segment(&path, name);
+    bool shown = buf_text(&path) && api_ask(line, "GET", buf_text(&path), NULL, NULL, NULL, &answer) && answer.status == 200;
+    json_t *value = json_object_get(answer.json, "value");
+    if (shown && line->json) {
+        print_json(answer.json);
+    } else if (shown) {
+        char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+        printf("%s = %s  (%s%s)\n", name, text ? text : "?", json_is_true(json_object_get(answer.json, "is_set")) ? "set here, " : "from ",
+               json_string_value(json_object_get(answer.json, "from")));
+        free(text);
+    }
+    api_clear(&answer);
+    buf_free(&path);
+    return shown;
+}
+
 int setting_show_main(const struct command_line *line)
 {
     int id = line->words == 1 ? setting_find(str_from(line->word[0])) : -1;
@@ -83,6 +113,10 @@ int setting_show_main(const struct command_line *line)
     struct settings *settings = command_settings(line);
     if (!settings)
         return EX_CONFIG;
+    if (show_running(line, setting_row((enum setting)id)->name)) {
+        settings_unref(settings);
+        return EX_OK;
+    }
     const struct domain *domain = line->domain ? settings_domain(settings, str_from(line->domain)) : NULL;
     if (line->domain && !domain) {
         fprintf(stderr, "postern: %s is no domain of this gateway\n", line->domain);
