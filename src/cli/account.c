@@ -3,10 +3,13 @@
 
 #include "base/clock.h"
 #include "mail/address.h"
+#include "store/account_lock.h"
+#include "store/audit.h"
 #include "store/accounts.h"
 #include "store/open.h"
 #include "store/schema.h"
 
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,8 +71,15 @@ static json_t *account_json(const struct account *a)
                      networks_json(&a->networks), "created", time_json(a->created_ms), "used", time_json(a->used_ms));
 }
 
+static void add_lock(struct str identity, const struct identity_lock *lock, void *arg)
+{
+    if (!lock->until_ms || lock->until_ms > clock_wall_ms())
+        json_array_append_new(arg, json_stringn(identity.at, identity.len));
+}
+
 struct listing {
     json_t *rows;
+    struct db *db;
     char last[ACCOUNT_LOGIN_MAX + 1];
 };
 
@@ -77,13 +87,16 @@ static void list_one(const struct account *a, void *arg)
 {
     struct listing *l = arg;
 
-    json_array_append_new(l->rows, account_json(a));
+    json_t *row = account_json(a), *identities = json_array();
+    identity_lock_each(l->db, a->id, add_lock, identities);
+    json_object_set_new(row, "locked_identities", identities);
+    json_array_append_new(l->rows, row);
     str_copy(l->last, sizeof l->last, str_from(a->login));
 }
 
 static int list(const struct command_line *line, struct db *d)
 {
-    struct listing l = {.rows = json_array()};
+    struct listing l = {.rows = json_array(), .db = d};
     size_t before, most = line->limit > 0 ? (size_t)line->limit : MOST_LISTED;
     enum account_result result;
     int64_t domain = 0;
@@ -156,9 +169,20 @@ static bool have_domain(const struct command_line *line, struct db *d, struct st
     return result == DB_OK;
 }
 
-bool account_commit(struct db *d)
+bool account_commit(const struct command_line *line, struct db *d)
 {
-    if (schema_touch(d) == DB_OK && db_commit(d) == DB_OK)
+    char action[40], actor[80], words[2000] = "";
+    const struct passwd *who = getpwuid(getuid());
+    struct buf all = buf_make(sizeof words);
+
+    snprintf(action, sizeof action, "account-%s", line->verb);
+    snprintf(actor, sizeof actor, "%s (command line)", who ? who->pw_name : "?");
+    for (size_t i = 0; i < line->words; i++)
+        buf_addf(&all, "%s%s", i ? " " : "", line->word[i]);
+    str_copy(words, sizeof words, buf_str(&all));
+    buf_free(&all);
+    const struct audit_row row = {.actor = str_from(actor), .action = str_from(action), .object = str_from(words), .reason = str_from(line->reason)};
+    if (audit_add(d, &row, NULL) == DB_OK && schema_touch(d) == DB_OK && db_commit(d) == DB_OK)
         return true;
     db_rollback(d);
     return false;
@@ -199,7 +223,7 @@ static int add(const struct command_line *line, struct db *d)
     enum account_result result = ACCOUNT_FAILED;
     if (db_begin(d) == DB_OK && have_domain(line, d, new.domain))
         result = account_create(d, &new, &id, &error);
-    if (result == ACCOUNT_OK && !account_commit(d))
+    if (result == ACCOUNT_OK && !account_commit(line, d))
         result = ACCOUNT_FAILED;
     if (result != ACCOUNT_OK)
         db_rollback(d);
@@ -209,6 +233,14 @@ static int add(const struct command_line *line, struct db *d)
     return code;
 }
 
+static enum account_result lock(const struct command_line *line, struct db *d, const struct account *a)
+{
+    struct str why = str_from(line->reason ? line->reason : "locked by the operator");
+    int64_t until_ms = line->limit ? clock_wall_ms() + (int64_t)line->limit * 60000 : 0;
+
+    return line->words > 1 ? identity_lock_set(d, a->id, str_from(line->word[1]), why, until_ms, 0) : account_lock(d, a->id, why, until_ms);
+}
+
 static enum account_result change(const struct command_line *line, struct db *d, const struct account *a, struct buf *error)
 {
     const char *verb = line->verb;
@@ -216,10 +248,9 @@ static enum account_result change(const struct command_line *line, struct db *d,
     if (strcmp(verb, "delete") == 0)
         return account_delete(d, a->id);
     if (strcmp(verb, "lock") == 0)
-        return account_lock(d, a->id, str_from(line->reason ? line->reason : "locked by the operator"),
-                            line->limit ? clock_wall_ms() + (int64_t)line->limit * 60000 : 0);
+        return lock(line, d, a);
     if (strcmp(verb, "unlock") == 0)
-        return account_unlock(d, a->id, true);
+        return line->words > 1 ? identity_unlock(d, a->id, str_from(line->word[1])) : account_unlock(d, a->id, true);
     struct buf password = buf_make(PASSWORD_MAX + 2);
     read_password(&password);
     enum account_result result = account_set_password(d, a->id, buf_str(&password), error);
@@ -237,7 +268,7 @@ static int change_one(const struct command_line *line, struct db *d)
         result = ACCOUNT_FAILED;
     else if (result == ACCOUNT_OK) {
         result = change(line, d, &a, &error);
-        if (result == ACCOUNT_OK && !account_commit(d))
+        if (result == ACCOUNT_OK && !account_commit(line, d))
             result = ACCOUNT_FAILED;
         if (result != ACCOUNT_OK)
             db_rollback(d);
@@ -248,11 +279,18 @@ static int change_one(const struct command_line *line, struct db *d)
     return code;
 }
 
+static size_t most_words(const char *verb)
+{
+    if (strcmp(verb, "add") == 0 || strcmp(verb, "limits") == 0)
+        return MOST_WORDS;
+    return strcmp(verb, "lock") == 0 || strcmp(verb, "unlock") == 0 ? 2 : 1;
+}
+
 int account_main(const struct command_line *line)
 {
     bool is_list = strcmp(line->verb, "list") == 0;
 
-    if (!is_list && (line->words == 0 || (line->words > 1 && strcmp(line->verb, "add") != 0 && strcmp(line->verb, "limits") != 0))) {
+    if (!is_list && (line->words == 0 || line->words > most_words(line->verb))) {
         fprintf(stderr, "postern: account %s wants a login\n", line->verb);
         return EX_USAGE;
     }

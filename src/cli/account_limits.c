@@ -139,7 +139,7 @@ static int set(const struct command_line *line, struct db *d, const struct accou
 
     for (size_t i = 1; result == ACCOUNT_OK && i < line->words; i++)
         result = set_one(d, a, line->word[i], &error);
-    if (result == ACCOUNT_OK && !account_commit(d))
+    if (result == ACCOUNT_OK && !account_commit(line, d))
         result = ACCOUNT_FAILED;
     if (result != ACCOUNT_OK)
         db_rollback(d);

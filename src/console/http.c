@@ -18,6 +18,10 @@ enum {
     METRICS_MAX = 1024 * 1024, READ_IN_VAIN_MAX = 64 * 1024 * 1024
 };
 
+#define CSP "Content-Security-Policy"
+#define CSP_PAGES "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+#define CSP_BUTTON "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+
 struct http {
     struct admin *admin;
     pthread_mutex_t lock;
@@ -85,7 +89,7 @@ static bool add_header(struct MHD_Response *r, const char *name, const char *val
 static struct MHD_Response *respond(struct str body, const char *type)
 {
     static const struct { const char *name, *value; } headers[] = {
-        {"Content-Security-Policy", "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
+        {CSP, CSP_PAGES},
         {"X-Content-Type-Options", "nosniff"},
         {"Referrer-Policy", "no-referrer"},
         {"X-Robots-Tag", "noindex"}};
@@ -272,6 +276,27 @@ static enum MHD_Result answer_page(struct http *h, struct MHD_Connection *connec
     return queue(connection, (unsigned)p.status, r);
 }
 
+/* /unlock/TOKEN: looking at it changes nothing, so that no mail scanner that opens links unlocks anything. */
+static enum MHD_Result answer_unlock(struct http *h, struct MHD_Connection *connection, struct str token, bool go)
+{
+    struct settings *settings = take_settings(h);
+    struct ip client = client_of(connection, settings_system(settings));
+    struct unlock_target who;
+    char host[256];
+
+    settings_host_name(settings_system(settings), host, sizeof host);
+    settings_unref(settings);
+    struct page p = page_unlock(admin_unlock(h->admin, token, go, &client, &who), &who, host);
+    struct MHD_Response *r = respond(buf_str(&p.body), p.type);
+    if (r) {
+        MHD_del_response_header(r, CSP, CSP_PAGES);
+        add_header(r, CSP, CSP_BUTTON);
+        add_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    }
+    buf_free(&p.body);
+    return queue(connection, (unsigned)p.status, r);
+}
+
 static bool only_reads(const char *method)
 {
     return strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
@@ -290,6 +315,8 @@ static enum MHD_Result answer_whole(struct listener *l, struct MHD_Connection *c
         return result;
     if (admin_is_path(path))
         return answer_api(l, connection, e, method, path, query);
+    if (str_starts(path, STR("/unlock/")) && (only_reads(method) || strcmp(method, MHD_HTTP_METHOD_POST) == 0))
+        return answer_unlock(l->http, connection, str_from_index(path, 8), !only_reads(method));
     if (only_reads(method))
         return answer_page(l->http, connection, path);
     struct MHD_Response *r = respond(STR("Pages here can only be read (GET, HEAD).\n"), "text/plain; charset=utf-8");

@@ -161,3 +161,34 @@ struct page page_for(struct str path, const char *host)
         return not_found(host);
     return reason_html(r, reference, host);
 }
+
+struct page page_unlock(enum unlock_answer answer, const struct unlock_target *who, const char *host)
+{
+    static const struct {
+        int status;
+        const char *title, *text;
+    } pages[] = {
+        [UNLOCK_READY] = {200, "Let the account send again?", "<p>Change its password first, and remove the cause: otherwise it will soon be locked again.</p>\n"
+                                                             "<form method=\"post\"><button>Unlock</button></form>\n"},
+        [UNLOCK_DONE] = {200, "The account may send again", "<p>Keep an eye on it. The link you used has no further effect.</p>\n"},
+        [UNLOCK_UNKNOWN] = {404, "This link has no effect", "<p>It was used already, is older than seven days, or a newer one was sent. The operator of the gateway can help.</p>\n"},
+        [UNLOCK_FAILED] = {503, "This does not work right now", "<p>Please try again in a few minutes.</p>\n"},
+    };
+    struct page p = {.status = pages[answer].status, .type = "text/html; charset=utf-8", .body = buf_make(PAGE_MAX)};
+
+    head(&p.body, pages[answer].title);
+    if (answer == UNLOCK_READY || answer == UNLOCK_DONE) {
+        buf_add_text(&p.body, "<p><code>");
+        escape(&p.body, str_from(who->login));
+        buf_add_text(&p.body, "</code>");
+        if (*who->identity) {
+            buf_add_text(&p.body, ", user <code>");
+            escape(&p.body, str_from(who->identity));
+            buf_add_text(&p.body, "</code>");
+        }
+        buf_add_text(&p.body, "</p>\n");
+    }
+    buf_add_text(&p.body, pages[answer].text);
+    foot(&p.body, host);
+    return p;
+}

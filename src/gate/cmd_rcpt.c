@@ -64,6 +64,7 @@ static enum session_next refuse(struct session *s, const struct recipient *r, co
     random_reference(reference);
     standing_lose(s, by->reason);
     origins_refused(s, by->reason);
+    outgoing_refused(s, by->reason);
     if (counts_as_invalid(by->reason))
         outgoing_invalid_recipient(s);
     if (tried_too_many(s, by->reason)) {

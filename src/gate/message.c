@@ -41,6 +41,8 @@ static enum session_next refuse_all(struct session *s, const struct finding *by,
     }
     dmarc_count_refused(s, by, message);
     standing_lose(s, by->reason);
+    outgoing_report(s, by);
+    outgoing_refused(s, by->reason);
     origins_refused(s, by->reason);
     enum session_next next = answer_finding(s, by, tx->reference);
     session_reset_transaction(s);
@@ -144,6 +146,10 @@ static void accepted(struct session *s, const struct judgements *all, const stru
             event_accepted(s, r, found, report);
         else
             event_quarantined(s, all->of[i]->by, r, found, report, false);
+    }
+    if (judgements_by(all, ACTION_QUARANTINE)) {
+        outgoing_report(s, judgements_by(all, ACTION_QUARANTINE));
+        outgoing_refused(s, judgements_by(all, ACTION_QUARANTINE)->reason);
     }
     dmarc_count_accepted(s, &all->at[0]->found);
     standing_learn(s);
@@ -253,6 +259,8 @@ static enum session_next refuse_each(struct session *s, const struct judgements 
     }
     dmarc_count_refused(s, by, &all->at[0]->found);
     standing_lose(s, by->reason);
+    outgoing_report(s, by);
+    outgoing_refused(s, by->reason);
     origins_refused(s, by->reason);
     enum session_next next = answer_finding(s, by, s->tx->reference);
     session_reset_transaction(s);

@@ -1,5 +1,5 @@
 /* outgoing.c: see outgoing.h. */
-#include "gate/outgoing.h"
+#include "gate/outgoing_parts.h"
 
 #include "base/clock.h"
 #include "gate/session.h"
@@ -102,15 +102,29 @@ static enum account_result who_is_it(struct session *s)
     return result;
 }
 
+/* A lock whose time is over ends here: one more that did so by itself. */
+static bool end_lock(struct session *s)
+{
+    struct account *a = &s->outgoing->account;
+    struct db *d = accounts_borrow(s->gate->parts.accounts);
+    bool done = d && account_unlock(d, a->id, false) == ACCOUNT_OK;
+
+    if (d)
+        accounts_return(s->gate->parts.accounts, d);
+    a->is_locked = !done;
+    a->unlocks += done;
+    return done;
+}
+
 static struct finding check_lock(struct session *s)
 {
     const struct account *a = &s->outgoing->account;
 
     if (!a->is_locked)
         return finding_none();
-    struct finding f = finding_make(REASON_ACCOUNT_LOCKED, "%s", a->lock_reason);
-    f.until_ms = a->locked_until_ms;
-    return f;
+    if (a->locked_until_ms && a->locked_until_ms <= clock_wall_ms() && end_lock(s))
+        return finding_none();
+    return outgoing_locked(a->lock_reason, a->locked_until_ms);
 }
 
 struct finding outgoing_check(struct session *s)

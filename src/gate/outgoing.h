@@ -48,6 +48,10 @@ void outgoing_sent(struct session *s);     /* it was accepted: what was counted 
 void outgoing_turn_free(struct outgoing_turn **t);
 void outgoing_end_message(struct session *s); /* what was counted and not sent is given back */
 void outgoing_invalid_recipient(struct session *s);
+/* Something of the account was refused for R: counts towards lock_rules, and may lock it. */
+void outgoing_refused(struct session *s, enum reason r);
+/* A whole message was blocked: a report to the account's owner (RFC 5965), where he wants them (abuse_reports). */
+void outgoing_report(struct session *s, const struct finding *by);
 /* What holds for the transaction's mail as outgoing mail: the account's settings, or the operator's. */
 const struct policy *outgoing_policy(const struct session *s);
 /* Which user of the account; "" where it has but one. */

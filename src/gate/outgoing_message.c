@@ -1,5 +1,5 @@
 /* outgoing_message.c: one message of an outgoing account: whom it is from, which user of the account sent it, and how much that makes; see outgoing.h. */
-#include "gate/outgoing.h"
+#include "gate/outgoing_parts.h"
 
 #include "base/clock.h"
 #include "gate/session.h"
@@ -12,14 +12,6 @@
 #include <string.h>
 
 enum { IDENTITY_TEXT_MAX = 998 };
-
-struct outgoing_turn {
-    struct policy *policy;             /* owned; the account's level */
-    int64_t account;
-    char identity[IDENTITY_MAX + 1];   /* lower case; "": the account has but one */
-    int64_t taken_ms;                  /* counted at that time; 0: not, or sent */
-    struct limit_counts taken;
-};
 
 void outgoing_turn_free(struct outgoing_turn **t)
 {
@@ -112,8 +104,7 @@ static void read_field(const struct session *s, struct str name, struct buf *out
     }
 }
 
-/* BODY_IS_HERE: the message has come, and its header tells. */
-static void find_identity(struct session *s, bool body_is_here)
+void outgoing_find_identity(struct session *s, bool body_is_here)
 {
     struct str what = str_from(setting_text(s->tx->turn->policy, SETTING_identity));
     struct buf value = buf_make(IDENTITY_TEXT_MAX);
@@ -194,8 +185,11 @@ struct finding outgoing_mail(struct session *s)
     s->tx->turn = turn_new(s);
     if (!s->tx->turn)
         return finding_make(REASON_INTERNAL_ERROR, "%s", "what is set for the account cannot be read");
-    find_identity(s, false);
-    struct finding f = check_sender_domain(address_text(sender), address_domain(sender), is_own_domain(s, address_domain(sender)), s->tx->turn->policy);
+    outgoing_find_identity(s, false);
+    struct finding f = outgoing_check_identity(s);
+    if (f.reason != REASON_NONE)
+        return f;
+    f = check_sender_domain(address_text(sender), address_domain(sender), is_own_domain(s, address_domain(sender)), s->tx->turn->policy);
     return f.reason == REASON_NONE ? look_at_limits(s) : f;
 }
 
@@ -224,7 +218,10 @@ struct finding outgoing_message(struct session *s, const struct scan_report *rep
     struct finding f = check_all_authors(s, report);
     if (f.reason != REASON_NONE)
         return f;
-    find_identity(s, true);
+    outgoing_find_identity(s, true);
+    f = outgoing_check_identity(s);
+    if (f.reason != REASON_NONE)
+        return f;
     fill_rules(t, &r);
     limits_take(s->gate->parts.limits, r.queries, r.count, &more, now_ms, &a);
     if (a.result != LIMIT_FITS)

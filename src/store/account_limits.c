@@ -312,10 +312,26 @@ void limits_note(struct limits *l, struct str key, const struct limit_rules *rul
     pthread_mutex_unlock(&l->lock);
 }
 
-struct limit_counts limits_counted(struct limits *l, struct str key, enum limit_window window, int64_t now_ms)
+void limits_forget(struct limits *l, struct str key)
 {
     pthread_mutex_lock(&l->lock);
-    struct limit_counts counts = sum(find(l, str_sub(key, 0, LIMIT_KEY_MAX)), now_ms, lengths_ms[window]);
+    struct limited *it = find(l, str_sub(key, 0, LIMIT_KEY_MAX));
+    for (size_t i = 0; it && i < it->count; i++) {
+        limits_file_note(l, '-', key, &it->at[i].counts, it->at[i].when_ms);
+        it->at[i].counts = (struct limit_counts){0};
+    }
+    pthread_mutex_unlock(&l->lock);
+}
+
+struct limit_counts limits_counted(struct limits *l, struct str key, enum limit_window window, int64_t now_ms)
+{
+    return limits_within(l, key, lengths_ms[window], now_ms);
+}
+
+struct limit_counts limits_within(struct limits *l, struct str key, int64_t length_ms, int64_t now_ms)
+{
+    pthread_mutex_lock(&l->lock);
+    struct limit_counts counts = sum(find(l, str_sub(key, 0, LIMIT_KEY_MAX)), now_ms, length_ms);
     pthread_mutex_unlock(&l->lock);
     return counts;
 }

@@ -51,6 +51,9 @@ void limits_note(struct limits *l, struct str key, const struct limit_rules *rul
 /* What KEY has within WINDOW. */
 struct limit_counts limits_counted(struct limits *l, struct str key, enum limit_window window, int64_t now_ms);
 
+struct limit_counts limits_within(struct limits *l, struct str key, int64_t length_ms, int64_t now_ms);
+void limits_forget(struct limits *l, struct str key);
+
 const char *limit_window_name(enum limit_window w); /* "minute" … */
 
 #endif
