@@ -4,6 +4,7 @@
 
 #include "admin/call.h"
 #include "auth/password.h"
+#include "base/csv.h"
 #include "store/open.h"
 
 #include <pthread.h>
@@ -74,17 +75,6 @@ int call_tenant(struct call *c, const char *field, int64_t *out);
 bool name_is_fine(struct str name); /* not empty, and no number */
 /* Settings, lists and rules of an owner that goes away. */
 enum db_result level_clear(struct db *d, char level, int64_t owner) __attribute__((warn_unused_result));
-
-/* csv.c: RFC 4180, with LF as well. */
-enum { CSV_FIELDS = 8, CSV_FIELD_MAX = 4096 };
-struct csv_row {
-    char field[CSV_FIELDS][CSV_FIELD_MAX + 1];
-    size_t count;
-    size_t line; /* that it begins in, from 1 */
-};
-/* The next row of *REST; 0 at the end, -1 where it is malformed or too large. Empty lines are skipped. LINE counts on; 1 at first. */
-int csv_next(struct str *rest, size_t *line, struct csv_row *row);
-void csv_field(struct buf *out, struct str text, bool last);
 
 /* persons.c: sessions and keys. */
 int session_begin(struct call *c, int64_t person, int64_t acting_as);

@@ -1,5 +1,5 @@
-/* csv.c: comma-separated values (RFC 4180), as spreadsheets write them. */
-#include "admin/parts.h"
+/* csv.c: see csv.h. */
+#include "base/csv.h"
 
 #include <string.h>
 
