@@ -54,7 +54,7 @@ static void add_report(struct event *e, const struct session *s, const struct sc
     e->dmarc = str_from(authentication_dmarc(s));
     e->subject = str_from(report->subject);
     e->from = str_from(report->from);
-    e->message_id = str_from(report->message_id);
+    e->message_id = str_from(s->tx && s->tx->message_id ? s->tx->message_id : report->message_id);
 }
 
 void event_refused(struct session *s, const struct finding *f, const char *reference, const struct address *recipient,

@@ -300,6 +300,8 @@ static enum session_next act(struct session *s, const struct judgements *all, co
         return refuse_all(s, &own, &all->at[0]->found, report);
     if (s->service == SERVICE_MX && !drop_forged_results(s, report))
         return fail(s, "the message could not be copied");
+    if (is_taken && !complete_header(s))
+        return fail(s, "the message could not be copied");
     return is_taken ? deliver(s, all, report) : refuse_each(s, all, report);
 }
 

@@ -56,6 +56,7 @@ void session_reset_transaction(struct session *s)
     cut_through_free(&tx->cut);
     lookup_free(&tx->lookup);
     outgoing_turn_free(&tx->turn);
+    free(tx->message_id);
     free(tx->origins);
     authentication_free(&tx->authentication);
     for (size_t i = 0; i < tx->count; i++)

@@ -76,6 +76,7 @@ struct transaction {
     struct lookup *lookup;         /* NULL: nothing is asked */
     struct authentication *authentication; /* NULL: not made out */
     struct outgoing_turn *turn;    /* NULL: no account's mail */
+    char *message_id;              /* owned; that we gave it, where it had none */
     struct reputation_facts *origins; /* owned; NULL: not made out */
     bool is_proven;                /* of them a sender or signer */
     bool is_counted;               /* in the reputation of its origins, or an attempt of it was */
@@ -153,6 +154,9 @@ enum session_next chunk_drop(struct session *s);
 
 /* message.c: all octets are here; judges, makes durable, answers */
 enum session_next message_end(struct session *s);
+
+/* complete_header.c: Date and Message-ID of outgoing mail that lacks them go into the body. False: memory or disk failed. */
+bool complete_header(struct session *s) __attribute__((warn_unused_result));
 
 /* trace.c: our trace fields for the message, and where it leaves by us its signatures. NULL: out of memory, or a key failed. */
 /* The message's envelope for some of its recipients, without header and body; NULL out of memory. */

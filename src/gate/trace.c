@@ -36,10 +36,13 @@ static void add_received(struct buf *out, const struct session *s)
     char ip[IP_TEXT_MAX], date[DATE_TEXT_MAX], tls[128];
     const struct ip *peer = &s->client.peer.ip;
 
-    buf_add_text(out, "Received: from ");
-    add_helo(out, s->client.helo);
-    buf_addf(out, " (%s%s%s)\r\n\tby %s (Postern) with %s id %s", peer->family == 6 ? "[IPv6:" : "[", ip_format(peer, ip), "]",
-             s->runtime->host, with_keyword(s), s->tx->reference);
+    buf_add_text(out, "Received: ");
+    if (s->service == SERVICE_MX || !setting_flag(outgoing_policy(s), SETTING_hide_client)) {
+        buf_add_text(out, "from ");
+        add_helo(out, s->client.helo);
+        buf_addf(out, " (%s%s%s)\r\n\t", peer->family == 6 ? "[IPv6:" : "[", ip_format(peer, ip), "]");
+    }
+    buf_addf(out, "by %s (Postern) with %s id %s", s->runtime->host, with_keyword(s), s->tx->reference);
     if (s->client.tls) {
         tls_describe(s->stream.ssl, tls, sizeof tls);
         buf_addf(out, "\r\n\t(%s)", tls);

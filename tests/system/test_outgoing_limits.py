@@ -1,5 +1,6 @@
 """What accounts and their identities may send: windows at their edges with a turned clock, over a restart and a kill, by settings at every level."""
 import os
+import re
 import signal
 
 import pytest
@@ -161,3 +162,28 @@ def test_dkim_signs_for_the_accounts_own_domains_alone():
             assert client.transact(["%s@acme.test" % domain.split(".")[0]], sender="ann@acme.test", helo=None, message=pt.sample(sender="ann@" + domain)).startswith("250")
         assert b"\r\nDKIM-Signature: " in b"\r\n" + pt.poll(lambda: g.sink.messages_for("acme@acme.test"))[0]
         assert b"\r\nDKIM-Signature: " not in b"\r\n" + pt.poll(lambda: g.sink.messages_for("other@acme.test"))[0]
+
+
+def test_what_is_added_is_signed_and_what_is_there_stays():
+    g = pt.Gateway()
+    g.settings["dkim_directory"] = g.path("dkim")
+    g.account("add", "ann@acme.test", password=PASSWORD)
+    record = g.cli("dkim", "new", "acme.test", "--type", "ed25519", "--selector", "s1", "--directory", g.path("dkim")).stdout
+    with g:
+        client = log_in(g)
+        bare = "From: <ann@acme.test>\r\nSubject: bare\r\n\r\nHello.\r\n"
+        assert client.transact(["bob@acme.test"], sender="ann@acme.test", helo=None, message=bare).startswith("250")
+        whole = "Message-ID: <mine@acme.test>\r\n" + bare.replace("bare", "whole")
+        assert client.transact(["eve@acme.test"], sender="ann@acme.test", helo=None, message=whole).startswith("250")
+        # from another server such mail stays as it is
+        assert g.client().transact(["joe@acme.test"], sender="ann@other.test", message=bare.replace("acme", "other")).startswith("250")
+        bob, eve, joe = (pt.poll(lambda: g.sink.messages_for(who + "@acme.test"))[0] for who in ("bob", "eve", "joe"))
+    assert b"\r\nMessage-ID: <mine@acme.test>\r\n" in eve and eve.count(b"\r\nMessage-ID:") == 1 and b"\r\nDate: " in eve
+    header = joe.split(b"\r\n\r\n")[0]
+    assert b"\r\nMessage-ID:" not in header and b"\r\nDate:" not in header
+    dkim = pytest.importorskip("dkim")
+    key = "".join(re.findall('"([^"]*)"', record)).encode()
+    for message in (bob, eve):
+        message = message[message.index(b"DKIM-Signature:"):]
+        assert b"date" in re.search(rb"\bh=([^;]*)", message).group(1).lower()
+        assert dkim.verify(message, dnsfunc=lambda name, timeout=5: key)
