@@ -34,6 +34,7 @@ static int64_t lifetime(const struct ending *e)
 static void log_event(const struct ending *e, const struct spool_recipient *r, const struct outcome *o, enum event_kind kind)
 {
     const struct spool_message *m = e->job->m;
+    const struct domain *domain = settings_domain(e->settings, address_domain(&r->args.recipient));
     struct event event = {
         .kind = kind,
         .wall_ms = e->now_ms,
@@ -55,6 +56,8 @@ static void log_event(const struct ending *e, const struct spool_recipient *r, c
         .next_try_ms = r->state == SPOOL_QUEUED ? r->next_try_ms : 0,
         .delay_ms = e->age_ms,
         .dsn = str_from(o->status),
+        .domain_id = domain ? domain->id : 0,
+        .tenant_id = domain && domain->tenant ? domain->tenant->id : 0,
     };
     struct endpoint client;
 

@@ -1,6 +1,8 @@
 /* events.c: what happened in a session, as rows of the message log. */
-#include "gate/lookup.h"
 #include "gate/authentication.h"
+#include "gate/lookup.h"
+#include "gate/lookup_client.h"
+#include "gate/message_texts.h"
 #include "gate/outgoing.h"
 #include "gate/session.h"
 
@@ -12,9 +14,19 @@ static const char *service_name(enum service service)
     return names[service];
 }
 
+static void add_owner(struct event *e, const struct session *s, struct str domain)
+{
+    const struct domain *d = settings_domain((s->tx ? s->tx->runtime : s->runtime)->settings, domain);
+
+    e->domain_id = d ? d->id : 0;
+    e->tenant_id = d && d->tenant ? d->tenant->id : 0;
+}
+
 /* TLS is described into TLS, which must outlive the event. */
 static struct event event_of(const struct session *s, enum event_kind kind, char *tls, size_t size)
 {
+    const struct iprev_verdict *iprev = client_lookup_known_iprev(s);
+
     tls_describe(s->stream.ssl, tls, size);
     struct event e = {
         .kind = kind,
@@ -27,7 +39,12 @@ static struct event event_of(const struct session *s, enum event_kind kind, char
         .account = outgoing_account(s),
         .identity = outgoing_identity(s),
         .mechanism = outgoing_mechanism(s),
+        .client_name = iprev && iprev->result == IPREV_PASS ? str_from(iprev->name) : str_n(NULL, 0),
     };
+    if (s->outgoing) {
+        e.account_id = s->outgoing->account.id;
+        add_owner(&e, s, str_from(s->outgoing->account.domain_name));
+    }
     if (s->tx) {
         e.reference = str_from(s->tx->reference);
         e.sender = address_text(&s->tx->mail.sender);
@@ -38,18 +55,27 @@ static struct event event_of(const struct session *s, enum event_kind kind, char
     return e;
 }
 
-static void add_recipient(struct event *e, const struct address *recipient)
+static void add_recipient(struct event *e, const struct session *s, const struct address *recipient)
 {
     if (!recipient)
         return;
     e->recipient = address_text(recipient);
     e->domain = address_domain(recipient);
+    if (!s->outgoing)
+        add_owner(e, s, address_domain(recipient));
 }
 
-static void add_report(struct event *e, const struct session *s, const struct scan_report *report)
+static void add_report(struct event *e, struct session *s, const struct scan_report *report)
 {
     if (!report)
         return;
+    if (s->tx && !s->tx->texts)
+        s->tx->texts = message_texts_new(report);
+    if (s->tx && s->tx->texts) {
+        e->to = buf_str(&s->tx->texts->to);
+        e->cc = buf_str(&s->tx->texts->cc);
+        e->attachments = buf_str(&s->tx->texts->attachments);
+    }
     e->dkim = authentication_dkim(s);
     e->dmarc = str_from(authentication_dmarc(s));
     e->subject = str_from(report->subject);
@@ -67,7 +93,7 @@ void event_refused(struct session *s, const struct finding *f, const char *refer
     const struct reason_row *row = reason_row(f->reason);
 
     e.reference = str_from(reference);
-    add_recipient(&e, recipient);
+    add_recipient(&e, s, recipient);
     add_report(&e, s, report);
     e.reason = f->reason;
     e.findings = all;
@@ -106,7 +132,7 @@ void event_quarantined(struct session *s, const struct finding *f, const struct 
     struct buf text = buf_make(4096);
     struct event e = event_of(s, EVENT_QUARANTINED, tls, sizeof tls);
 
-    add_recipient(&e, &r->args.recipient);
+    add_recipient(&e, s, &r->args.recipient);
     add_report(&e, s, report);
     e.reason = f->reason;
     e.findings = all;
@@ -126,7 +152,7 @@ void event_accepted(struct session *s, const struct recipient *r, const struct f
     char tls[128];
     struct event e = event_of(s, EVENT_ACCEPTED, tls, sizeof tls);
 
-    add_recipient(&e, &r->args.recipient);
+    add_recipient(&e, s, &r->args.recipient);
     add_report(&e, s, report);
     e.findings = all;
     e.standing = str_from(r->standing);
@@ -140,7 +166,7 @@ void event_delivered(struct session *s, const struct recipient *r, const char *h
     struct event e = event_of(s, EVENT_DELIVERED, tls, sizeof tls);
 
     reply_one_line(reply, text);
-    add_recipient(&e, &r->args.recipient);
+    add_recipient(&e, s, &r->args.recipient);
     e.reason = REASON_DELIVERED;
     e.action = action_name(ACTION_DELIVER);
     e.host = str_from(host);
@@ -156,7 +182,7 @@ void event_incomplete(struct session *s)
 
     for (size_t i = 0; i < s->tx->count; i++) {
         struct event e = event_of(s, EVENT_INCOMPLETE, tls, sizeof tls);
-        add_recipient(&e, &s->tx->recipients[i]->args.recipient);
+        add_recipient(&e, s, &s->tx->recipients[i]->args.recipient);
         e.findings = s->tx->recipients[i]->findings;
         e.standing = str_from(s->tx->recipients[i]->standing);
         event_log_add(s->gate->parts.log, &e);

@@ -3,6 +3,7 @@
  * are complete, says what they answered, and parks the session again. Nothing here waits for the client.
  */
 #include "gate/authentication.h"
+#include "gate/message_texts.h"
 #include "gate/session.h"
 
 #include "base/clock.h"
@@ -59,6 +60,7 @@ void session_reset_transaction(struct session *s)
     free(tx->message_id);
     free(tx->origins);
     authentication_free(&tx->authentication);
+    message_texts_free(&tx->texts);
     for (size_t i = 0; i < tx->count; i++)
         recipient_free(tx->recipients[i]);
     free(tx->recipients);

@@ -50,6 +50,7 @@ struct recipient {
 };
 
 struct authentication; /* authentication.h */
+struct message_texts; /* message_texts.h */
 struct cut_through; /* cut_through.h */
 struct lookup;      /* lookup.h */
 struct client_lookup; /* lookup_client.h */
@@ -77,6 +78,7 @@ struct transaction {
     struct authentication *authentication; /* NULL: not made out */
     struct outgoing_turn *turn;    /* NULL: no account's mail */
     char *message_id;              /* owned; that we gave it, where it had none */
+    struct message_texts *texts;   /* for the log; NULL: not made yet */
     struct reputation_facts *origins; /* owned; NULL: not made out */
     bool is_proven;                /* of them a sender or signer */
     bool is_counted;               /* in the reputation of its origins, or an attempt of it was */

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "courier/callout.h"
 #include "courier/control.h"
+#include "store/message_log.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -68,18 +69,29 @@ static json_t *stats_greylist(struct greylist *g)
                      (json_int_t)s.evicted, "no_room", (json_int_t)s.no_room, "lost", (json_int_t)s.lost);
 }
 
+static json_t *stats_message_log(struct message_log *rows)
+{
+    struct message_log_stats s = {0};
+
+    if (rows)
+        message_log_stats(rows, &s);
+    return json_pack("{s:I, s:I, s:I, s:I, s:b}", "written", (json_int_t)s.written, "waiting_bytes", (json_int_t)s.waiting_bytes, "dropped",
+                     (json_int_t)s.dropped, "damaged", (json_int_t)s.damaged, "failing", s.failing);
+}
+
 static json_t *relay_stats(struct relay *r)
 {
     struct spool_stats spool;
 
     spool_stats(r->spool, &spool);
-    return json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:o, s:o}", "ok", 1, "uptime_ms",
+    return json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "ok", 1, "uptime_ms",
                      (json_int_t)(clock_mono_ms() - r->started_ms), "sessions", (json_int_t)atomic_load(&r->gate->sessions),
                      "workers_busy", (json_int_t)waiter_busy(r->waiter), "scanners", (json_int_t)scan_pool_size(r->scan),
                      "accepted_messages", (json_int_t)atomic_load(&r->gate->accepted_messages), "queue_messages",
                      (json_int_t)spool.messages, "queue_recipients", (json_int_t)spool.recipients, "commits", (json_int_t)spool.commits,
                      "bytes_free", (json_int_t)spool.bytes_free, "spool_failed", spool.failed, "answers", stats_answers(r->gate),
-                     "block_lists", stats_block_lists(r->gate), "greylist", stats_greylist(r->greylist), "reputation", control_reputation_stats(r->reputation), "dns", control_dns_stats(r->dns));
+                     "block_lists", stats_block_lists(r->gate), "greylist", stats_greylist(r->greylist), "reputation", control_reputation_stats(r->reputation), "dns", control_dns_stats(r->dns),
+                     "message_log", stats_message_log(r->rows));
 }
 
 /* Only where the configuration says that this is a test: it moves every deadline and schedule. */
@@ -124,7 +136,7 @@ static json_t *run(struct relay *r, const json_t *request)
         return clock_advance(r, request);
     if (strcmp(noun, "log") == 0 && strcmp(verb, "flush") == 0) {
         event_log_flush(r->log);
-        return json_pack("{s:b}", "ok", 1);
+        return !r->rows || message_log_flush(r->rows, PATIENCE_MS / 2) ? json_pack("{s:b}", "ok", 1) : refuse("the store does not take rows now");
     }
     return refuse("no such noun and verb");
 }

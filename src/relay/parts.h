@@ -22,6 +22,7 @@ struct relay {
     struct tls_client *tls;
     struct scan_pool *scan;
     struct event_log *log;
+    struct message_log *rows;        /* NULL: log_store is off */
     struct spool *spool;
     struct sts *sts;
     struct tls_reports *reports;

@@ -14,6 +14,7 @@
 #include "relay/parts.h"
 #include "relay/quarantine_work.h"
 #include "scan/sandbox.h"
+#include "store/message_log.h"
 #include "store/open.h"
 
 #include <errno.h>
@@ -191,6 +192,24 @@ static bool start_dmarc_reports(struct relay *r, struct buf *error)
     return r->dmarc_reports != NULL;
 }
 
+/* In the store, too, where the operator wants it. */
+static bool open_rows(struct relay *r, const struct policy *p, const char *host, struct buf *error)
+{
+    char path[STORE_PATH_MAX];
+    const struct message_log_options options = {.store_path = store_path(p, path),
+                                                .directory = setting_text(p, SETTING_state_directory),
+                                                .node = host,
+                                                .journal_bytes_max = (uint64_t)setting_number(p, SETTING_log_spill),
+                                                .settings = r->settings};
+
+    if (!setting_flag(p, SETTING_log_store))
+        return true;
+    r->rows = message_log_open(&options, error);
+    if (r->rows)
+        event_log_also(r->log, r->rows);
+    return r->rows != NULL;
+}
+
 static bool open_parts(struct relay *r, struct relay_inbox *inbox, const struct policy *p, struct gate_runtime *runtime, struct buf *error)
 {
     r->settings = settings_holder_new(settings_ref(runtime->settings));
@@ -205,6 +224,8 @@ static bool open_parts(struct relay *r, struct relay_inbox *inbox, const struct 
     r->reputation = open_reputation(p, error);
     r->dmarc_tally = dmarc_tally_new(setting_text(p, SETTING_state_directory), (size_t)setting_number(p, SETTING_dmarc_report_entries));
     if (!r->settings || !r->counters || !r->greylist || !r->reputation || !r->dmarc_tally || !r->scan || !r->tls || !r->signer || !r->dns || !r->log)
+        return false;
+    if (!open_rows(r, p, runtime->host, error))
         return false;
     char store[STORE_PATH_MAX];
     r->quarantine = quarantine_open(store_path(p, store), error);
@@ -442,6 +463,7 @@ static void stop(struct relay *r)
         spool_close(&r->spool);
     if (r->log)
         event_log_close(&r->log);
+    message_log_close(&r->rows);
     if (r->callouts)
         callouts_keep_stop(r->callouts);
     if (left)

@@ -72,6 +72,8 @@ enum db_result db_begin(struct db *d) __attribute__((warn_unused_result));
 enum db_result db_begin_reading(struct db *d) __attribute__((warn_unused_result));
 enum db_result db_commit(struct db *d) __attribute__((warn_unused_result)); /* on failure it is rolled back */
 void db_rollback(struct db *d);
+/* Between transactions. HURRY: what is committed outlives this process from then on, but perhaps not a power failure (SQLite: synchronous=NORMAL). */
+enum db_result db_hurry(struct db *d, bool hurry) __attribute__((warn_unused_result));
 
 /* A number that nobody else gets: milliseconds since 1970 in the upper bits, then chance; so new ones are larger. Always > 0. */
 int64_t db_new_id(void);

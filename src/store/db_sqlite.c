@@ -252,6 +252,11 @@ enum db_result db_begin_reading(struct db *d)
     return DB_FAILED;
 }
 
+enum db_result db_hurry(struct db *d, bool hurry)
+{
+    return execute(d, hurry ? "PRAGMA synchronous=NORMAL" : "PRAGMA synchronous=FULL");
+}
+
 enum db_result db_commit(struct db *d)
 {
     enum db_result result = execute(d, "COMMIT");
@@ -267,9 +272,29 @@ void db_rollback(struct db *d)
         sqlite3_exec(d->sqlite, "ROLLBACK", NULL, NULL, NULL);
 }
 
+/* What a script says to SQLite alone stands in a comment to others: "sqlite: WITHOUT ROWID". */
+static void uncover(char *sql)
+{
+    static const char mark[] = "/* sqlite:";
+
+    for (char *at = sql, *end; (at = strstr(at, mark)) != NULL && (end = strstr(at, "*/")) != NULL; at = end) {
+        memset(at, ' ', sizeof mark - 1);
+        memset(end, ' ', 2);
+    }
+}
+
 enum db_result db_script(struct db *d, const char *sql)
 {
-    return execute(d, sql);
+    char *own = strdup(sql);
+
+    if (!own) {
+        str_copy(d->error, sizeof d->error, STR("out of memory"));
+        return DB_FAILED;
+    }
+    uncover(own);
+    enum db_result result = execute(d, own);
+    free(own);
+    return result;
 }
 
 bool db_has_table(struct db *d, const char *name)

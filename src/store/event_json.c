@@ -134,9 +134,9 @@ static void add_number(struct buf *out, uint64_t number)
     buf_add(out, digits, (size_t)snprintf(digits, sizeof digits, "%" PRIu64, number));
 }
 
-static void json_findings(const struct findings *list, struct buf *out)
+void event_findings_json(const struct findings *list, struct buf *out)
 {
-    buf_add_text(out, ",\"findings\":[");
+    buf_add_char(out, '[');
     for (size_t i = 0; i < list->count; i++) {
         buf_add_text(out, i ? ",{\"reason\":" : "{\"reason\":");
         json_out_string(out, str_from(reason_row(list->at[i].reason)->id));
@@ -164,8 +164,10 @@ void event_json(const struct event *e, struct buf *out)
         else
             add_number(out, f->number);
     }
-    if (e->findings && e->findings->count)
-        json_findings(e->findings, out);
+    if (e->findings && e->findings->count) {
+        buf_add_text(out, ",\"findings\":");
+        event_findings_json(e->findings, out);
+    }
     buf_add_text(out, "}\n");
 }
 

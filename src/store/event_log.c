@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "store/event_parts.h"
+#include "store/message_log.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -49,6 +50,7 @@ struct event_log {
     struct event_text_context text;
     char *host_name;                       /* owned */
     struct event_seen *seen;               /* owned */
+    struct message_log *rows;              /* NULL: none */
 
     pthread_t writer;
     pthread_mutex_t lock;
@@ -385,10 +387,17 @@ static void queue(struct event_log *l, struct output *o, const struct buf *line)
     }
 }
 
+void event_log_also(struct event_log *l, struct message_log *rows)
+{
+    l->rows = rows;
+}
+
 void event_log_add(struct event_log *l, const struct event *e)
 {
     struct buf line[OUTPUTS];
 
+    if (l->rows)
+        message_log_add(l->rows, e);
     for (int i = 0; i < OUTPUTS; i++) {
         line[i] = buf_make(EVENT_LINE_MAX);
         if (l->out[i].on)

@@ -84,13 +84,24 @@ struct event { /* all borrowed for the call */
     int64_t next_try_ms, delay_ms; /* delay: since received */
     struct str dsn;              /* enhanced status */
     struct str tls_policy;
+    /* beside these, for the rows of the store (message_log.h) alone */
+    int64_t tenant_id, domain_id, account_id; /* whom the row belongs to; 0: the operator */
+    struct str direction;        /* "in", "out", "own"; "": by service */
+    struct str client_name;      /* the PTR, proven */
+    struct str to, cc, attachments; /* of the header: addresses, separated by ", "; names, by LF */
+    struct str main_class, sub_class, extra_class; /* product.md §4; "": by reason and findings */
+    double score;
 };
+
+struct message_log;
 
 /* Paths may be "": off. NULL with the reason in ERROR. HOST_NAME and the process id stand in the text lines. */
 struct event_log *event_log_open(const char *json_path, const char *text_path, bool journal, const char *host_name, struct buf *error);
 void event_log_reopen(struct event_log *l); /* after logrotate; asynchronous */
 void event_log_close(struct event_log **l); /* writes what waits */
 void event_log_add(struct event_log *l, const struct event *e);
+/* Events also go to ROWS from now on, which must outlive the log. Before the first event. */
+void event_log_also(struct event_log *l, struct message_log *rows);
 void event_log_flush(struct event_log *l);  /* waits until written */
 
 #endif

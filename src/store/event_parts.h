@@ -14,6 +14,7 @@ enum {
 const char *event_name(enum event_kind kind);
 const char *event_status(const struct event *e);
 void event_json(const struct event *e, struct buf *out); /* one line, LF included */
+void event_findings_json(const struct findings *list, struct buf *out); /* the array alone */
 /* For the journal: "NAME=value" after "NAME=value", each behind its length (uint32_t); the whole behind their count (uint32_t). */
 void event_journal(const struct event *e, struct buf *out);
 

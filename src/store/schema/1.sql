@@ -174,23 +174,28 @@ CREATE TABLE identity_lock(
     PRIMARY KEY(account, identity)
 );
 
--- The message log: a row for each recipient of each message, and for each attempt that was refused.
+-- The message log: a row for each recipient of each message, and for each attempt that was refused (store/message_columns.def).
 CREATE TABLE message(
     id BIGINT PRIMARY KEY,                -- db_new_id(): in the order of time
     reference TEXT NOT NULL,
-    direction TEXT NOT NULL,              -- in, out, own
+    recipient TEXT NOT NULL DEFAULT '',   -- lower case; '' where it was refused before one was named
+    direction TEXT NOT NULL DEFAULT '',   -- in, out, own
     tenant BIGINT,
     domain BIGINT,                        -- that the row belongs to: the recipient's, or the account's
     account BIGINT,
+    login TEXT NOT NULL DEFAULT '',       -- of AUTH
     identity TEXT NOT NULL DEFAULT '',
     client_ip TEXT NOT NULL DEFAULT '',
+    client_key TEXT NOT NULL DEFAULT '',  -- the same in 32 hexadecimal digits (IPv4 as ::ffff:a.b.c.d): networks are ranges of it
     client_name TEXT NOT NULL DEFAULT '',
     helo TEXT NOT NULL DEFAULT '',
     tls TEXT NOT NULL DEFAULT '',
     sender TEXT NOT NULL DEFAULT '',      -- lower case; '' is the null sender
-    recipient TEXT NOT NULL DEFAULT '',
+    sender_domain TEXT NOT NULL DEFAULT '',
+    recipient_domain TEXT NOT NULL DEFAULT '',
     header_from TEXT NOT NULL DEFAULT '',
     header_to TEXT NOT NULL DEFAULT '',
+    header_cc TEXT NOT NULL DEFAULT '',
     subject TEXT NOT NULL DEFAULT '',
     message_id TEXT NOT NULL DEFAULT '',
     size BIGINT NOT NULL DEFAULT 0,
@@ -198,35 +203,41 @@ CREATE TABLE message(
     main_class TEXT NOT NULL DEFAULT 'unknown',
     sub_class TEXT NOT NULL DEFAULT '',
     extra_class TEXT NOT NULL DEFAULT '',
-    reason TEXT NOT NULL DEFAULT '',      -- id of reasons.def
     score DOUBLE PRECISION NOT NULL DEFAULT 0,
-    action TEXT NOT NULL DEFAULT '',
-    status TEXT NOT NULL,                 -- product.md §9
-    reply TEXT NOT NULL DEFAULT '',
     findings TEXT NOT NULL DEFAULT '[]',  -- JSON, all of them
     results TEXT NOT NULL DEFAULT '{}',   -- JSON: spf, dkim, dmarc, standing
+    reply TEXT NOT NULL DEFAULT '',       -- ours
+    reason TEXT NOT NULL DEFAULT '',      -- id of reasons.def
+    action TEXT NOT NULL DEFAULT '',
+    status TEXT NOT NULL,                 -- product.md §9
     host TEXT NOT NULL DEFAULT '',        -- of the delivery
-    remote_reply TEXT NOT NULL DEFAULT '',
+    host_tls TEXT NOT NULL DEFAULT '',
     tls_policy TEXT NOT NULL DEFAULT '',
+    remote_reply TEXT NOT NULL DEFAULT '',
+    dsn TEXT NOT NULL DEFAULT '',         -- enhanced status code
     attempts BIGINT NOT NULL DEFAULT 0,
     next_try_ms BIGINT NOT NULL DEFAULT 0,
     changed_ms BIGINT NOT NULL,
     node TEXT NOT NULL DEFAULT ''
 );
-CREATE INDEX message_by_reference ON message(reference);
+CREATE UNIQUE INDEX message_by_reference ON message(reference, recipient);
+CREATE INDEX message_by_tenant ON message(tenant, id);
 CREATE INDEX message_by_domain ON message(domain, id);
 CREATE INDEX message_by_recipient ON message(recipient, id);
 CREATE INDEX message_by_sender ON message(sender, id);
-CREATE INDEX message_by_client ON message(client_ip, id);
+CREATE INDEX message_by_recipient_domain ON message(recipient_domain, id);
+CREATE INDEX message_by_sender_domain ON message(sender_domain, id);
+CREATE INDEX message_by_client ON message(client_key, id);
+CREATE INDEX message_by_message_id ON message(message_id, id);
 CREATE INDEX message_by_status ON message(status, id);
 CREATE INDEX message_by_reason ON message(reason, id);
 
--- Words of subject, header From and attachment names, for searches by a part of them.
+-- Words of subject, header From and attachment names, behind s, f and a: for searches by a part of them (store/message_words.h).
 CREATE TABLE message_word(
     word TEXT NOT NULL,
     message BIGINT NOT NULL,
     PRIMARY KEY(word, message)
-);
+) /* sqlite: WITHOUT ROWID */;
 
 -- What is quarantined, once for all recipients of a message: our trace fields and the message as it came.
 CREATE TABLE body(
