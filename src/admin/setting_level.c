@@ -181,12 +181,6 @@ static const char *level_word(char level)
     return words[strchr(letters, level) - letters];
 }
 
-static const char *type_word(enum setting_type t)
-{
-    static const char *const words[] = {"bool", "int", "size", "duration", "text", "list", "choice", "action", "networks"};
-    return words[t];
-}
-
 static bool owner_is_visible(struct call *c, const struct step *s)
 {
     struct place p = {.id = s->owner};
@@ -209,7 +203,7 @@ static json_t *setting_json(struct call *c, const struct chain *k, enum setting 
             continue;
         bool here = s->level == c->place.level && s->owner == c->place.owner;
         return json_pack("{s:s, s:o, s:s, s:o, s:b, s:s, s:s}", "name", setting_row(id)->name, "value", value, "from", level_word(s->level), "from_id",
-                         owner_is_visible(c, s) ? json_id(s->owner) : json_null(), "is_set", here, "type", type_word(setting_row(id)->type), "help",
+                         owner_is_visible(c, s) ? json_id(s->owner) : json_null(), "is_set", here, "type", setting_type_name(setting_row(id)->type), "help",
                          setting_row(id)->help);
     }
     return NULL;

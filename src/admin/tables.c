@@ -15,12 +15,11 @@ static json_t *levels_json(unsigned levels)
 
 int op_catalog_settings(struct call *c)
 {
-    static const char *const types[] = {"bool", "int", "size", "duration", "text", "list", "choice", "action", "networks", "limit"};
     json_t *rows = json_array();
 
     for (int id = 0; id < SETTING_COUNT; id++) {
         const struct setting_row *row = setting_row((enum setting)id);
-        json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:I, s:I, s:o, s:s, s:s, s:b}", "name", row->name, "type", types[row->type], "default",
+        json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:I, s:I, s:o, s:s, s:s, s:b}", "name", row->name, "type", setting_type_name(row->type), "default",
                                               row->default_text, "min", (json_int_t)row->min, "max", (json_int_t)row->max, "levels", levels_json(row->levels),
                                               "unit", row->unit, "help", row->help, "is_used", row->used));
     }

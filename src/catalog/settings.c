@@ -73,6 +73,24 @@ struct settings {
     struct list tenants, levels; /* levels: of mailboxes; both in the order of their arrival */
 };
 
+/* A switch, so that a new type does not compile without its name. */
+const char *setting_type_name(enum setting_type type)
+{
+    switch (type) {
+    case SETTING_BOOL: return "bool";
+    case SETTING_INT: return "int";
+    case SETTING_SIZE: return "size";
+    case SETTING_DURATION: return "duration";
+    case SETTING_TEXT: return "text";
+    case SETTING_LIST: return "list";
+    case SETTING_CHOICE: return "choice";
+    case SETTING_ACTION: return "action";
+    case SETTING_NETWORKS: return "networks";
+    case SETTING_LIMIT: return "limit";
+    }
+    bug("no setting is of type %d", (int)type);
+}
+
 const struct setting_row *setting_row(enum setting s)
 {
     bug_unless(s < SETTING_COUNT);

@@ -39,6 +39,7 @@ struct setting_row {
 };
 
 const struct setting_row *setting_row(enum setting s);
+const char *setting_type_name(enum setting_type type); /* "bool" */
 /* The setting of that name, or -1. */
 int setting_find(struct str name);
 /* The setting of one of LEVELS whose name comes nearest to the wrong NAME, or -1 where none is near. */

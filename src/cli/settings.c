@@ -9,12 +9,6 @@
 #include <string.h>
 #include <sysexits.h>
 
-static const char *type_name(enum setting_type type)
-{
-    static const char *const names[] = {"bool", "int", "size", "duration", "text", "list", "choice", "action", "networks", "limit"};
-    return names[type];
-}
-
 static void levels_text(unsigned levels, char *to)
 {
     static const char letters[] = "PSTDMU";
@@ -35,11 +29,11 @@ int setting_list_main(const struct command_line *line)
         levels_text(row->levels, levels);
         if (line->json)
             json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:I, s:I, s:s, s:s, s:s, s:b}", "name", row->name, "type",
-                                                  type_name(row->type), "default", row->default_text, "min", (json_int_t)row->min, "max",
+                                                  setting_type_name(row->type), "default", row->default_text, "min", (json_int_t)row->min, "max",
                                                   (json_int_t)row->max, "levels", levels, "unit", row->unit, "help", row->help, "used",
                                                   row->used));
         else
-            printf("%-32s %-8s %-5s %s%s\n    %s%s\n", row->name, type_name(row->type), levels, *row->default_text ? "default " : "",
+            printf("%-32s %-8s %-5s %s%s\n    %s%s\n", row->name, setting_type_name(row->type), levels, *row->default_text ? "default " : "",
                    row->default_text, row->help, row->used ? "" : " (not read by this build)");
     }
     if (line->json)
