@@ -1,8 +1,11 @@
 /*
- * bench_load.c: clients for `script/bench latency` and `script/bench reject`, cheap enough to share two cores with what they measure.
+ * bench_load.c: clients for `script/bench latency`, `reject` and `policy`, cheap enough to share two cores with what they measure.
  *
  *     bench-load latency PORT SESSIONS MESSAGES BYTES   sessions kept open; the time from MAIL to the 250 behind the dot
  *     bench-load reject  PORT SESSIONS CONNECTIONS      a connection each: EHLO, MAIL, a refused RCPT, QUIT; the time from connect() to 221
+ *     bench-load policy  PORT SESSIONS CONNECTIONS KIND FIRST ANSWER
+ *         a connection each, from an address, with a HELO and a sender that nobody used before (KIND.bench.test, numbers from FIRST), so that no
+ *         cache knows them; the time from connect() to the answer to RCPT, which begins with ANSWER
  *
  * A closed loop in one thread: a session's next message begins when the last one ends. 127.0.0.1 only. One JSON line at the end; any answer
  * but the expected one counts as an error, and a hundred of those, or a minute without any answer, end the program.
@@ -26,8 +29,10 @@ enum { SESSIONS_MAX = 1000, COUNT_MAX = 10 * 1000 * 1000, BYTES_MAX = 16 * 1024 
 enum step { BANNER, EHLO, MAIL, RCPT, DATA, BODY, QUIT };
 
 struct plan {
-    bool rejects; /* RCPT is to be refused, and each message has a connection of its own */
-    const char *rcpt;
+    bool connects;      /* each message has a connection of its own, and is not sent after all */
+    const char *rcpt, *rcpt_answer; /* what is said, and how the answer begins */
+    const char *kind;   /* of sender; NULL: all clients are one, and time ends with QUIT */
+    size_t first;       /* number of the first client */
     char *body;   /* owned */
     size_t body_len;
 };
@@ -35,6 +40,7 @@ struct plan {
 struct client {
     int fd;       /* -1: closed */
     enum step step;
+    size_t number;
     int64_t begun_us;
     size_t sent;  /* of the body */
     char in[LINE_MAX_BYTES];
@@ -79,17 +85,32 @@ static void watch(struct load *l, struct client *c, int operation, uint32_t even
     }
 }
 
+/* A loopback address of the client's own, outside 127.0.0.0/16. */
+static void take_address(const struct client *c)
+{
+    uint32_t n = (uint32_t)c->number, last = 1 + n % 250, third = n / 250 % 250, second = 1 + n / 62500;
+    struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(127u << 24 | second << 16 | third << 8 | last)};
+
+    if (second > 255 || bind(c->fd, (struct sockaddr *)&from, sizeof from) != 0) {
+        perror("bench-load: bind");
+        exit(1);
+    }
+}
+
 static void dial(struct load *l, struct client *c)
 {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(l->port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int on = 1;
 
-    if (l->plan.rejects)
+    c->number = l->plan.first + l->begun;
+    if (l->plan.connects)
         l->begun++;
     c->begun_us = clock_mono_us();
     c->step = BANNER;
     c->len = 0;
     c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (c->fd >= 0 && l->plan.kind)
+        take_address(c);
     if (c->fd < 0 || (connect(c->fd, (struct sockaddr *)&to, sizeof to) != 0 && errno != EINPROGRESS)) {
         perror("bench-load: connect");
         exit(1);
@@ -108,6 +129,19 @@ static void say(struct load *l, struct client *c, enum step step, const char *te
         trouble(l, c, "the line was not taken");
         hang_up(l, c);
     }
+}
+
+/* The lines that tell clients apart. */
+static void introduce(struct load *l, struct client *c, enum step step)
+{
+    char line[256];
+
+    if (!l->plan.kind) {
+        say(l, c, step, step == EHLO ? "EHLO client.bench.test\r\n" : "MAIL FROM:<a@sender.test>\r\n");
+        return;
+    }
+    snprintf(line, sizeof line, step == EHLO ? "EHLO helo%zu.%s.bench.test\r\n" : "MAIL FROM:<a@sender%zu.%s.bench.test>\r\n", c->number, l->plan.kind);
+    say(l, c, step, line);
 }
 
 static void send_body(struct load *l, struct client *c)
@@ -129,15 +163,15 @@ static void send_body(struct load *l, struct client *c)
 
 static void next_message(struct load *l, struct client *c)
 {
-    if (!l->plan.rejects && l->begun == l->wanted) {
+    if (!l->plan.connects && l->begun == l->wanted) {
         say(l, c, QUIT, "QUIT\r\n");
         return;
     }
-    if (!l->plan.rejects) { /* otherwise the connection began it */
+    if (!l->plan.connects) { /* otherwise the connection began it */
         l->begun++;
         c->begun_us = clock_mono_us();
     }
-    say(l, c, MAIL, "MAIL FROM:<a@sender.test>\r\n");
+    introduce(l, c, MAIL);
 }
 
 static void finish(struct load *l, const struct client *c)
@@ -147,34 +181,38 @@ static void finish(struct load *l, const struct client *c)
     l->times_us[l->done++] = took_us > UINT32_MAX ? UINT32_MAX : (uint32_t)took_us;
 }
 
-static int expected_class(const struct load *l, enum step step)
+static bool is_expected(const struct load *l, const struct client *c)
 {
-    return step == DATA ? '3' : step == RCPT && l->plan.rejects ? '5' : '2';
+    const char *must = c->step == DATA ? "3" : c->step == RCPT ? l->plan.rcpt_answer : "2";
+
+    return strncmp(c->in, must, strlen(must)) == 0;
 }
 
 /* The answer to a connection's QUIT: it is over, and another may begin. */
 static void after_quit(struct load *l, struct client *c)
 {
-    if (l->plan.rejects)
+    if (l->plan.connects && !l->plan.kind)
         finish(l, c);
     hang_up(l, c);
-    if (l->plan.rejects && l->begun < l->wanted)
+    if (l->plan.connects && l->begun < l->wanted)
         dial(l, c);
 }
 
 static void answered(struct load *l, struct client *c)
 {
-    if (c->in[0] != expected_class(l, c->step)) {
+    if (!is_expected(l, c)) {
         trouble(l, c, c->in);
         hang_up(l, c);
         return;
     }
     switch (c->step) {
-    case BANNER: say(l, c, EHLO, "EHLO client.bench.test\r\n"); break;
+    case BANNER: introduce(l, c, EHLO); break;
     case EHLO: next_message(l, c); break;
     case MAIL: say(l, c, RCPT, l->plan.rcpt); break;
     case RCPT:
-        if (l->plan.rejects)
+        if (l->plan.kind)
+            finish(l, c);
+        if (l->plan.connects)
             say(l, c, QUIT, "QUIT\r\n");
         else
             say(l, c, DATA, "DATA\r\n");
@@ -289,20 +327,38 @@ static size_t number(const char *text, size_t most)
     return value;
 }
 
+static void usage(void)
+{
+    fprintf(stderr, "usage: bench-load latency PORT SESSIONS MESSAGES BYTES | bench-load reject PORT SESSIONS CONNECTIONS\n"
+                    "       bench-load policy PORT SESSIONS CONNECTIONS KIND FIRST ANSWER\n");
+    exit(64);
+}
+
+static void make_plan(struct plan *p, int argc, char **argv)
+{
+    bool rejects = argc == 5 && strcmp(argv[1], "reject") == 0, policy = argc == 8 && strcmp(argv[1], "policy") == 0;
+
+    if (!rejects && !policy && !(argc == 6 && strcmp(argv[1], "latency") == 0))
+        usage();
+    p->connects = rejects || policy;
+    p->rcpt = rejects ? "RCPT TO:<user@elsewhere.test>\r\n" : "RCPT TO:<user@peer.test>\r\n";
+    p->rcpt_answer = rejects ? "5" : policy ? argv[7] : "2";
+    if (policy) {
+        p->kind = argv[5];
+        p->first = number(argv[6], COUNT_MAX);
+    }
+    make_body(p, p->connects ? 1 : number(argv[5], BYTES_MAX));
+}
+
 int main(int argc, char **argv)
 {
-    bool rejects = argc == 5 && strcmp(argv[1], "reject") == 0;
     struct load *l = calloc(1, sizeof *l);
 
-    if (!l || !(rejects || (argc == 6 && strcmp(argv[1], "latency") == 0))) {
-        fprintf(stderr, "usage: bench-load latency PORT SESSIONS MESSAGES BYTES | bench-load reject PORT SESSIONS CONNECTIONS\n");
-        return 64;
-    }
+    if (!l)
+        return 1;
+    make_plan(&l->plan, argc, argv);
     l->port = (uint16_t)number(argv[2], UINT16_MAX);
     l->wanted = number(argv[4], COUNT_MAX);
-    l->plan.rejects = rejects;
-    l->plan.rcpt = rejects ? "RCPT TO:<user@elsewhere.test>\r\n" : "RCPT TO:<user@peer.test>\r\n";
-    make_body(&l->plan, rejects ? 1 : number(argv[5], BYTES_MAX));
     l->times_us = calloc(l->wanted, sizeof *l->times_us);
     l->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (!l->times_us || l->epoll < 0)

@@ -17,6 +17,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 PORT = int(os.environ.get("BENCH_PORT", "2925"))
 SINK_PORT = PORT + 1
 DOMAIN = "peer.test"
+NO_DNS = 'dns_zone_file = "/dev/null"\ncheck_sender_dns = off\ngreylist = no'
 
 
 def postern_binary():
@@ -123,7 +124,7 @@ class Sink:
 class Postern:
     name = "postern"
 
-    def __init__(self, mode, extra=""):
+    def __init__(self, mode, extra="", checks=NO_DNS):
         self.directory = tempfile.mkdtemp(prefix="postern-bench-", dir=os.environ.get("BENCH_DIR"))
         for folder in ("spool", "state", "run", "log", "lists"):
             os.mkdir(os.path.join(self.directory, folder))
@@ -142,9 +143,7 @@ spool_directory = "%(d)s/spool"
 state_directory = "%(d)s/state"
 run_directory = "%(d)s/run"
 log_json = "%(d)s/log/messages.jsonl"
-dns_zone_file = "/dev/null"
-check_sender_dns = off
-greylist = no
+%(asks)s
 max_concurrent_connections = 0
 max_connections_per_minute = 0
 max_connections_per_hour = 0
@@ -156,7 +155,7 @@ domain "%(domain)s" {
   routes = {"127.0.0.1:%(sink)d"}
   %(checks)s
 }
-""" % dict(port=PORT, d=self.directory, deliver="no" if mode == "accept" else "yes", extra=extra, domain=DOMAIN, sink=SINK_PORT,
+""" % dict(port=PORT, d=self.directory, deliver="no" if mode == "accept" else "yes", extra=extra, asks=checks, domain=DOMAIN, sink=SINK_PORT,
            # the generator's own messages: no Date, its HELO is a bare name
            checks="check_greeting = off\n  check_header_count = off\n  max_destination_connections = 50"))
         for base, folders, files in os.walk(self.directory):
