@@ -3,11 +3,12 @@
 
 #include "base/clock.h"
 #include "mail/address.h"
+#include "store/mailboxes.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { MOST_ROWS = 200000 };
+enum { MOST_ERRORS = 100 };
 
 #define MAILBOX_COLUMNS "m.id, m.local_part || '@' || d.name, m.local_part, m.domain, m.source, m.created_ms"
 #define FROM_MAILBOX " FROM mailbox m JOIN domain d ON d.id = m.domain "
@@ -34,21 +35,6 @@ int op_mailbox_list(struct call *c)
 int op_mailbox_show(struct call *c)
 {
     return show(c, c->place.id, 200);
-}
-
-/* As the store keeps it: without quotes, lower case. */
-static bool local_normal(struct str text, char to[LOCAL_PART_MAX + 1])
-{
-    char whole[LOCAL_PART_MAX * 2 + 32];
-    struct address a;
-    int n = snprintf(whole, sizeof whole, STR_FMT "@example.test", STR_ARG(text));
-
-    if (n < 0 || (size_t)n >= sizeof whole || address_parse(str_n(whole, (size_t)n), true, &a, NULL) != ADDRESS_OK)
-        return false;
-    size_t len = address_local_unquoted(&a, to);
-    to[len] = '\0';
-    str_lower(to, len);
-    return len > 0 && !memchr(to, '\0', len);
 }
 
 static bool is_taken(struct db *d, int64_t domain, const char *local)
@@ -93,14 +79,14 @@ int op_mailbox_add(struct call *c)
     size_t i;
     int64_t id;
 
-    if (!local_normal(call_str(c, "local_part"), local))
+    if (!mailbox_local_normal(call_str(c, "local_part"), local))
         return call_wrong_field(c, "local_part", "is no local part of an address");
     enum db_result result = insert_mailbox(c, c->place.id, local, "hand", &id);
     if (result != DB_OK)
         return call_store_failed(c, result);
     forget_callouts(c, local);
     json_array_foreach(json_object_get(c->in, "aliases"), i, alias) {
-        if (!local_normal(str_from(json_string_value(alias)), local))
+        if (!mailbox_local_normal(str_from(json_string_value(alias)), local))
             return call_wrong_field(c, "aliases", "entry %zu is no local part of an address", i + 1);
         result = insert_alias(c, c->place.id, id, local, "hand");
         if (result != DB_OK)
@@ -113,10 +99,8 @@ int op_mailbox_add(struct call *c)
 
 int op_mailbox_remove(struct call *c)
 {
-    enum db_result result = level_clear(c->db, 'm', c->place.id);
+    enum db_result result = mailbox_remove(c->db, c->place.id);
 
-    if (result == DB_OK)
-        result = DB_RUN(c->db, "DELETE FROM mailbox WHERE id = $1", DB_N(c->place.id));
     return result == DB_OK ? 204 : call_store_failed(c, result);
 }
 
@@ -135,7 +119,7 @@ int op_local_add(struct call *c)
 {
     char local[LOCAL_PART_MAX + 1];
 
-    if (!local_normal(call_str(c, "local_part"), local))
+    if (!mailbox_local_normal(call_str(c, "local_part"), local))
         return call_wrong_field(c, "local_part", "is no local part of an address");
     enum db_result result = insert_alias(c, c->place.domain, c->place.id, local, "hand");
     if (result != DB_OK)
@@ -149,7 +133,7 @@ int op_local_remove(struct call *c)
     char local[LOCAL_PART_MAX + 1];
     int64_t changed = 0;
 
-    if (!local_normal(str_from(c->parameter[1]), local))
+    if (!mailbox_local_normal(str_from(c->parameter[1]), local))
         return call_not_found(c, "alias");
     const struct db_value values[] = {DB_T(str_from(local)), DB_N(c->place.id)};
     enum db_result result = db_run(c->db, "DELETE FROM mailbox_alias WHERE local_part = $1 AND mailbox = $2", values, 2, &changed);
@@ -157,6 +141,15 @@ int op_local_remove(struct call *c)
         return call_store_failed(c, result);
     c->before = json_pack("{s:s}", "local_part", local);
     return changed ? 204 : call_not_found(c, "alias");
+}
+
+static void add_local(struct buf *out, struct str local)
+{
+    struct buf written = buf_make(LOCAL_PART_MAX * 2 + 2);
+
+    mailbox_local_write(local, &written);
+    csv_field(out, buf_str(&written), false);
+    buf_free(&written);
 }
 
 int op_mailbox_export(struct call *c)
@@ -172,7 +165,7 @@ int op_mailbox_export(struct call *c)
         if (before && !same)
             buf_add_text(out, "\r\n");
         if (!same)
-            csv_field(out, db_text(r, 1), false);
+            add_local(out, db_text(r, 1));
         if (db_text(r, 2).len) {
             if (same)
                 buf_add_char(out, ' ');
@@ -190,52 +183,51 @@ int op_mailbox_export(struct call *c)
     return 200;
 }
 
-/* 0: taken; else the problem said. */
-static int import_row(struct call *c, const struct csv_row *row, json_int_t *added, json_int_t *present)
+/* What is wrong with the file, up to a page of it. */
+static void wrong_line(void *arg, size_t line, const char *local, const char *what)
 {
-    char local[LOCAL_PART_MAX + 1];
-    struct str rest = row->count > 1 ? str_from(row->field[1]) : STR("");
-    bool fine = row->count <= 2 && local_normal(str_from(row->field[0]), local);
+    json_t *errors = arg;
+    char pointer[40];
 
-    if (!fine)
-        return call_problem(c, 400, "csv", "Line %zu: wanted are a local part and, behind a comma, others separated by blanks.", row->line);
-    const struct db_value values[] = {DB_N(c->place.id), DB_T(str_from(local))};
-    int64_t id = db_ask_number(c->db, "SELECT id FROM mailbox WHERE domain = $1 AND local_part = $2", values, 2, 0);
-    *present += id != 0;
-    *added += id == 0;
-    enum db_result result = id ? DB_OK : insert_mailbox(c, c->place.id, local, "csv", &id);
-    for (struct str one = str_word(&rest); one.len && result == DB_OK; one = str_word(&rest)) {
-        if (!local_normal(one, local))
-            return call_problem(c, 400, "csv", "Line %zu: \"" STR_FMT "\" is no local part of an address.", row->line, STR_ARG(str_sub(one, 0, 100)));
-        const struct db_value mine[] = {DB_N(c->place.id), DB_T(str_from(local)), DB_N(id)};
-        if (!db_ask_number(c->db, "SELECT count(*) FROM mailbox_alias WHERE domain = $1 AND local_part = $2 AND mailbox = $3", mine, 3, 0))
-            result = insert_alias(c, c->place.id, id, local, "csv");
+    if (json_array_size(errors) == MOST_ERRORS)
+        return;
+    snprintf(pointer, sizeof pointer, "/line %zu", line);
+    json_t *detail = json_sprintf("%.200s%s%s", local, *local ? " " : "", what);
+    json_array_append_new(errors, json_pack("{s:s, s:o}", "pointer", pointer, "detail", detail ? detail : json_string(what)));
+}
+
+static int follow(struct call *c, struct mailbox_set *set, json_t *errors)
+{
+    struct mailbox_changes n;
+    bool fits = mailboxes_read_csv(c->db, c->place.id, c->request->body, set, wrong_line, errors);
+
+    if (!fits && !json_array_size(errors))
+        return call_problem(c, 413, "csv", "More than %d addresses, or no memory for them.", (int)MAILBOXES_MOST);
+    if (fits && !mailbox_set_mailboxes(set) && !json_array_size(errors))
+        return call_problem(c, 400, "csv", "No mailbox stands in the file. Remove the domain's mailboxes one by one if that is meant.");
+    enum db_result result = mailboxes_follow(c->db, c->place.id, "csv", set, true, &n, wrong_line, errors);
+    if (result != DB_OK)
+        return call_store_failed(c, result);
+    if (json_array_size(errors)) {
+        int status = call_problem(c, 400, "csv", "Lines of the file are not as they must be; nothing was changed.");
+        json_object_set(c->out, "errors", errors);
+        return status;
     }
-    if (result == DB_CONFLICT)
-        return call_problem(c, 409, "conflict", "Line %zu: a local part of it is another mailbox's already.", row->line);
-    return result == DB_OK ? 0 : call_store_failed(c, result);
+    c->out = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "added", (json_int_t)n.added, "removed", (json_int_t)n.removed, "kept", (json_int_t)n.kept, "aliases_added",
+                       (json_int_t)n.aliases_added, "aliases_removed", (json_int_t)n.aliases_removed, "aliases_kept", (json_int_t)n.aliases_kept);
+    c->after = json_incref(c->out);
+    if (n.added || n.aliases_added)
+        c->afterwards = json_pack("{s:s, s:s, s:s}", "noun", "callout", "verb", "clear", "what", c->place.name);
+    return 200;
 }
 
 int op_mailbox_import(struct call *c)
 {
-    struct str rest = c->request->body;
-    struct csv_row row;
-    size_t line = 1;
-    json_int_t added = 0, present = 0;
-    int got, status;
+    struct mailbox_set *set = mailbox_set_new();
+    json_t *errors = json_array();
+    int status = set && errors ? follow(c, set, errors) : call_problem(c, 503, "memory", "There is not enough memory for it now. Try again.");
 
-    while ((got = csv_next(&rest, &line, &row)) > 0) {
-        if (row.line == 1 && strcmp(row.field[0], "local_part") == 0)
-            continue;
-        if (added + present == MOST_ROWS)
-            return call_problem(c, 413, "csv", "More than %d rows.", (int)MOST_ROWS);
-        status = import_row(c, &row, &added, &present);
-        if (status)
-            return status;
-    }
-    if (got < 0)
-        return call_problem(c, 400, "csv", "Line %zu is malformed.", row.line);
-    c->out = json_pack("{s:I, s:I}", "added", added, "present", present);
-    c->after = json_incref(c->out);
-    return 200;
+    json_decref(errors);
+    mailbox_set_free(&set);
+    return status;
 }

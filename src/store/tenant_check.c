@@ -19,24 +19,7 @@ static bool lower_into(char to[TENANT_NAME_MAX + 1], struct str text)
     return true;
 }
 
-static bool local_part_normal(struct str text, char to[TENANT_NAME_MAX + 1])
-{
-    struct buf whole = buf_make(LOCAL_PART_MAX * 2 + 32);
-    struct address a;
-
-    buf_addf(&whole, STR_FMT "@example.test", STR_ARG(text));
-    bool fine = !whole.failed && address_parse(buf_str(&whole), true, &a, NULL) == ADDRESS_OK;
-    if (fine) {
-        size_t len = address_local_unquoted(&a, to);
-        to[len] = '\0';
-        str_lower(to, len);
-        fine = len > 0 && !memchr(to, '\0', len);
-    }
-    buf_free(&whole);
-    return fine;
-}
-
-/* One that needs quotes is kept without them. */
+/* As the store keeps it: one that needs quotes in an address stands without them. */
 static bool local_part_is_kept(struct str text, char to[TENANT_NAME_MAX + 1])
 {
     for (size_t i = 0; i < text.len; i++)
@@ -51,7 +34,7 @@ bool tenant_name_normal(enum tenant_column_kind kind, struct str text, char to[T
     case COLUMN_DOMAIN:
         return domain_to_ascii(text, to, TENANT_NAME_MAX + 1) && domain_is_full(str_from(to));
     case COLUMN_LOCAL_PART:
-        return local_part_normal(text, to) || local_part_is_kept(text, to);
+        return local_part_is_kept(text, to);
     case COLUMN_LOGIN:
         return str_find(text, ' ') < 0 && lower_into(to, text);
     default:

@@ -158,9 +158,11 @@ def test_mailboxes_and_their_other_names(local):
     assert local.post("domains/boxes.test/mailboxes", {"local_part": "ANNIE"}).status == 409
     assert local.post("domains/boxes.test/mailboxes", {"local_part": "a@b"}).status == 400
     assert local.get("domains/boxes.test/mailboxes/csv").raw == b"local_part,aliases\r\nann,a.b annie\r\n"
-    assert local.post("domains/boxes.test/mailboxes/csv", csv="local_part,aliases\nann,a.b x\nbob\n").json == {"added": 1, "present": 1}
+    assert local.post("domains/boxes.test/mailboxes/csv", csv="local_part,aliases\nann,a.b x\nbob\n").json == {
+        "added": 1, "removed": 0, "kept": 1, "aliases_added": 1, "aliases_removed": 0, "aliases_kept": 1}
     assert [r["local_part"] for r in rows(local, "mailboxes/ann@boxes.test/aliases?limit=1")] == ["a.b", "annie", "x"]
-    assert local.post("domains/boxes.test/mailboxes/csv", csv="carl\nbob,annie\n").status == 409
+    wrong = local.post("domains/boxes.test/mailboxes/csv", csv="carl\nbob,annie\n")
+    assert wrong.status == 400 and wrong.json["errors"] == [{"pointer": "/line 2", "detail": "annie is another name of another mailbox already"}]
     assert local.get("mailboxes/carl@boxes.test").status == 404
     assert local.delete("mailboxes/ann@boxes.test").status == 204
     assert [r["address"] for r in rows(local, "domains/boxes.test/mailboxes")] == ["bob@boxes.test"]

@@ -53,7 +53,8 @@ def test_tenants_domains_and_mailboxes(gateway):
     cli(gateway, "mailbox", "add", "cli.test", "Ann", "aliases=annie,a.b")
     cli(gateway, "mailbox", "alias", "ann@cli.test", "anna")
     assert cli(gateway, "mailbox", "export", "cli.test") == "local_part,aliases\nann,a.b anna annie\n"
-    assert cli(gateway, "mailbox", "import", "cli.test", "-", "--json", given="bob\ncarl,c\n") == {"added": 2, "present": 0}
+    assert cli(gateway, "mailbox", "import", "cli.test", "-", "--json", given="bob\ncarl,c\n") == {
+        "added": 2, "removed": 0, "kept": 0, "aliases_added": 1, "aliases_removed": 0, "aliases_kept": 0}
     assert [m["local_part"] for m in cli(gateway, "mailbox", "list", "cli.test", "--json")] == ["ann", "bob", "carl"]
     assert len(cli(gateway, "mailbox", "list", "cli.test", "--limit", "2", "--json")) == 2
     cli(gateway, "alias", "add", "cli.test", "other.test")
