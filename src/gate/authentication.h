@@ -33,7 +33,7 @@ struct own_names {
 
 /*
  * RFC 8601 §5: BODY without the Authentication-Results fields that claim to be ours, or cannot be read and name us; and without such Received-SPF
- * fields, which readers trust as much (RFC 7208 §9.1). Itself, with another reference, where there are none; NULL with errno when the copy cannot be made.
+ * fields, which readers trust as much (RFC 7208 §9.1), and without X-Postern-… fields, which only we write. Itself, with another reference, where there are none; NULL with errno when the copy cannot be made.
  */
 struct blob *without_forged_results(struct blob *body, const struct scan_report *report, const struct own_names *we, const char *directory);
 
