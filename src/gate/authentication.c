@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { AUTHORS_MAX = 5 /* domains in From; RFC 9989 §4 knows one */ };
+enum { AUTHORS_MAX = 5 /* domains in From; RFC 9989 §4 knows one */, NAME_LOOKED_AT = 200 };
 
 /* 0 when out of memory, or nothing is signed: COUNT tells. */
 static bool take_signatures(struct authentication *a, const struct scan_report *report)
@@ -87,7 +87,41 @@ static void say_dkim(struct authentication *a)
         snprintf(a->dkim_text, sizeof a->dkim_text, "%s %s", dkim_result_name(a->verdicts[best].result), a->dkim[best]->domain);
 }
 
-/* Domains of From as A-labels, each once. A name without a domain is no author. */
+/*
+ * The domain of an author as the DNS has it. "x_y.bank.test", "a..bank.test" and "[bank.test]" are no names of hosts, but their reader sees bank.test, whose
+ * policy goes for all that is below: what cannot be asked for stands as "_". False: there is no domain.
+ */
+static bool author_name(struct str domain, char to[DKIM_NAME_MAX])
+{
+    char kept[DKIM_NAME_MAX], above[DKIM_NAME_MAX] = "";
+    size_t len = 0;
+    bool is_ascii = true;
+    struct ip literal;
+
+    if (domain_to_ascii(domain, to, DKIM_NAME_MAX))
+        return true;
+    if (address_literal_parse(domain, &literal))
+        return false;
+    while (domain.len > NAME_LOOKED_AT) /* of a name that is too long for the DNS its end counts */
+        str_cut(&domain, '.');
+    for (size_t i = 0; i < domain.len; i++) {
+        unsigned char c = (unsigned char)domain.at[i];
+        is_ascii = is_ascii && c <= 0x7F;
+        if (ascii_is_alnum(c) || (c && strchr("-_.", c)) || c > 0x7F)
+            kept[len++] = (char)ascii_lower(c);
+    }
+    kept[len] = '\0';
+    struct str name = str_n(kept, len), rest = name;
+    if (domain_to_ascii(name, to, DKIM_NAME_MAX))
+        return true;
+    do
+        str_cut(&rest, '.');
+    while (rest.len && !domain_to_ascii(rest, above, sizeof above));
+    bool as_written = is_ascii && spf_domain_is_askable(name);
+    return rest.len && snprintf(to, DKIM_NAME_MAX, "%s%s", as_written ? "" : "_.", as_written ? kept : above) < DKIM_NAME_MAX;
+}
+
+/* Domains of From as A-labels, each once. A name without a domain is no author; that there are more than AUTHORS_MAX is check_structure's finding. */
 static size_t read_authors(const struct scan_report *report, char to[AUTHORS_MAX][DKIM_NAME_MAX])
 {
     struct str rest = report_records(report);
@@ -96,7 +130,7 @@ static size_t read_authors(const struct scan_report *report, char to[AUTHORS_MAX
 
     while (count < AUTHORS_MAX && report_next(&rest, RECORD_MAILBOX, &r)) {
         bool known = false;
-        if (!str_is_case(r.mailbox.field, "from") || !r.mailbox.domain.len || !domain_to_ascii(r.mailbox.domain, to[count], DKIM_NAME_MAX))
+        if (!str_is_case(r.mailbox.field, "from") || !r.mailbox.domain.len || !author_name(r.mailbox.domain, to[count]))
             continue;
         for (size_t i = 0; i < count; i++)
             known = known || strcmp(to[i], to[count]) == 0;

@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+enum { AUTHOR_OCTETS_MOST = 900 /* RFC 5321 §4.5.3.1: 320 */, AUTHORS_MOST = 20, AUTHOR_DOMAINS_MOST = 5 /* of so many the gate asks for the policy, and the scan reads more mailboxes than so many */ };
+
 struct finding check_part_count(const struct message_facts *m, const struct policy *p)
 {
     int64_t limit = setting_number(p, SETTING_max_parts);
@@ -40,6 +42,30 @@ static struct finding malformed(const struct record_defect *d, unsigned more)
     return finding_make(REASON_MESSAGE_MALFORMED, "%s" STR_FMT "%s", where, STR_ARG(str_sub(d->text, 0, 100)), others);
 }
 
+/* Some readers show the first author, others the last; whose policy is looked at must not be a matter of who stands where (RFC 9989 §11.5). */
+static struct finding check_author_count(const struct scan_report *report)
+{
+    struct str rest = report_records(report), seen[AUTHOR_DOMAINS_MOST];
+    struct record r;
+    size_t mailboxes = 0, domains = 0;
+
+    while (report_next(&rest, RECORD_MAILBOX, &r)) {
+        bool known = !r.mailbox.domain.len;
+        if (!str_is_case(r.mailbox.field, "From"))
+            continue;
+        if (r.mailbox.address.len > AUTHOR_OCTETS_MOST) /* its end, which is the domain's, may not have been read */
+            return finding_make(REASON_MESSAGE_MALFORMED, "an address in From has more than %d octets", AUTHOR_OCTETS_MOST);
+        for (size_t i = 0; i < domains; i++)
+            known = known || str_eq_case(seen[i], r.mailbox.domain);
+        if (++mailboxes > AUTHORS_MOST || (!known && domains == AUTHOR_DOMAINS_MOST))
+            return finding_make(REASON_MESSAGE_MALFORMED, "From names more than %d %s", mailboxes > AUTHORS_MOST ? AUTHORS_MOST : AUTHOR_DOMAINS_MOST,
+                                mailboxes > AUTHORS_MOST ? "authors" : "domains");
+        if (!known)
+            seen[domains++] = r.mailbox.domain;
+    }
+    return finding_none();
+}
+
 /* What two readers could read differently, and what could not be read whole. */
 struct finding check_structure(const struct message_facts *m, const struct policy *p)
 {
@@ -59,5 +85,5 @@ struct finding check_structure(const struct message_facts *m, const struct polic
         return malformed(&first.defect, count - 1);
     if (m->report->important_dropped)
         return finding_make(REASON_MESSAGE_MALFORMED, "%s", "it holds more than can be examined");
-    return finding_none();
+    return check_author_count(m->report);
 }

@@ -47,11 +47,11 @@ void analyzer_free(struct analyzer **a)
     *a = NULL;
 }
 
-/* Many links must not crowd out the file behind them: what decides has room of its own. */
+/* Many links must not crowd out the file behind them, nor many recipients the author: what decides has room of its own. */
 void note(struct analysis *a, const struct record *r)
 {
     bool is_important = r->kind == RECORD_DEFECT || r->kind == RECORD_PART || r->kind == RECORD_FILE || r->kind == RECORD_SIGNATURE ||
-                        r->kind == RECORD_RESULTS;
+                        r->kind == RECORD_RESULTS || (r->kind == RECORD_MAILBOX && str_is(r->mailbox.field, "From"));
     struct buf *out = is_important ? &a->tools->important : &a->tools->minor;
     size_t before = out->len;
 

@@ -33,7 +33,7 @@ def gateway(key):
         '_dmarc.none.test. TXT "v=DMARC1; p=none"', '_dmarc.spf.test. TXT "v=DMARC1; p=reject"', "_dmarc.dead.test. TIMEOUT",
         '_dmarc.signer.test. TXT "v=DMARC1; p=reject"',
     ] + ["%s. A 127.0.3.1" % d for d in ("signer.test", "reject.test", "quarantine.test", "none.test", "dead.test", "no-policy.test")]) + "\n"
-    domains = {"acme.test": {}, "open.test": {"dmarc": "off"}, "noted.test": {"dmarc": "score"}, "arc.test": {"trusted_arc_sealers": "sealer.test"},
+    domains = {"acme.test": {}, "open.test": {"dmarc": "off"}, "noted.test": {"dmarc": "score"}, "unread.test": {"check_structure": "off"}, "arc.test": {"trusted_arc_sealers": "sealer.test"},
                "exempt.test": {"dmarc_exempt_networks": "127.0.3.0/24"}}
     with pt.Gateway(settings=OPEN, domains=domains, zone=zone) as g:
         yield g
@@ -112,6 +112,32 @@ def test_two_authors_are_as_good_as_the_worse(gateway):
     assert say(gateway, text, sender="bounce@spf.test").startswith("550 5.7.26")
 
 
+@pytest.mark.parametrize("author", [
+    "x_y.reject.test", "a..reject.test", ".reject.test", "-x.reject.test", "a" * 64 + ".reject.test", "[reject.test]", "reject.test\\", "reject\x07.test",
+    "b\u00fc_x.reject.test", "x." * 200 + "reject.test", "reject\uff0etest", "x_y.\uff52eject.test"])
+def test_a_name_that_no_host_has_hides_no_author(gateway, author):
+    """Their reader sees reject.test, which asks for all below it to be refused as well."""
+    text = message("spf.test").replace("<carol@spf.test>", "<ceo@%s>" % author)
+    assert say(gateway, text, sender="bounce@spf.test").startswith("550 5.7.26"), author
+
+
+def test_an_underscore_of_ones_own_passes(gateway):
+    text = message("spf.test").replace("<carol@spf.test>", "<carol@my_news.spf.test>")
+    assert "dmarc=pass (p=reject) header.from=my_news.spf.test" in results(arrives(gateway, text, sender="bounce@spf.test"))
+
+
+@pytest.mark.parametrize("authors", [["a@d%d.test" % i for i in range(5)] + ["ceo@reject.test"], ["a@spf.test"] * 60 + ["ceo@reject.test"],
+                                     ["<ceo@" + ("x." * 400 + "\r\n ") * 5 + "reject.test>"]])
+def test_so_many_authors_that_one_would_not_be_looked_at(gateway, authors):
+    text = message("spf.test").replace("From: Carol <carol@spf.test>", "From: " + ",\r\n ".join(authors))
+    assert say(gateway, text, sender="bounce@spf.test").startswith("550 5.6.0")
+
+
+def test_other_addresses_do_not_crowd_out_the_author(gateway):
+    others = ("Return-Path: " + ",".join("@" * 50) + "\r\n") * 2000
+    assert say(gateway, message("reject.test", extra=others), sender="bounce@spf.test").startswith("550 5.7.26")
+
+
 def test_a_dead_dns_gives_no_verdict(gateway, key):
     assert say(gateway, message("dead.test")).startswith("451 4.4.3")
     text = message("reject.test", extra="")
@@ -138,6 +164,19 @@ def test_results_in_our_name_are_removed(gateway):
     assert len(fields) == 2 and "dmarc=fail" in fields[0] and fields[1].startswith("elsewhere.test")
     assert "bank.test" not in arrived.as_string()
     assert arrived["Subject"] and arrived.get_payload().strip() == "Hello."
+
+
+def test_results_in_our_name_are_removed_behind_ever_so_many(gateway):
+    many = "Authentication-Results: elsewhere.test; spf=pass\r\n" * 300 + "Received-SPF: none receiver=elsewhere.test\r\n" * 300
+    forged = ("Authentication-Results: mx.postern.test; dmarc=pass header.from=bank.test\r\n"
+              "Received-SPF: pass receiver=mx.postern.test; envelope-from=bank.test\r\n")
+    arrived = arrives(gateway, message("none.test", extra=forged + many + forged), to="ann@unread.test")
+    assert "bank.test" not in arrived.as_string() and len(arrived.get_all("Authentication-Results")) == 301
+
+
+def test_our_own_fields_are_removed(gateway):
+    arrived = arrives(gateway, message("none.test", extra="X-Postern-Evidence: forged; here\r\nx-postern-class : ham\r\n\tforged\r\nX-Poster: kept\r\n"))
+    assert "forged" not in arrived.as_string() and arrived["X-Poster"] == "kept" and arrived["Subject"]
 
 
 def test_spf_results_in_our_name_are_removed(gateway):
