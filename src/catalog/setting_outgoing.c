@@ -46,6 +46,16 @@ static const char *wrong_lock_rule(const char *text)
     return lock_rule_parse(str_from(text), &rule) ? NULL : "is not class:count/period, such as spam:5/10m";
 }
 
+static const char *wrong_source(const char *text)
+{
+    static const char *const known[] = {"ldap://", "ldaps://", "smtp://", "smtps://", "imap://", "imaps://"};
+
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (str_starts_case(str_from(text), str_from(known[i])) && strlen(text) > strlen(known[i]) && !strpbrk(text + strlen(known[i]), "/ @?#"))
+            return NULL;
+    return *text ? "is not ldap://host[:port], or the like with ldaps, smtp, smtps, imap, imaps" : NULL;
+}
+
 const char *setting_outgoing_is_wrong(enum setting s, const struct setting_value *v, const char **which)
 {
     const char *(*of_entry)(const char *) = s == SETTING_auth_mechanisms ? wrong_mechanism : s == SETTING_lock_rules ? wrong_lock_rule : NULL;
@@ -57,5 +67,7 @@ const char *setting_outgoing_is_wrong(enum setting s, const struct setting_value
             return why;
     }
     *which = v->text;
+    if (s == SETTING_auth_source)
+        return wrong_source(v->text);
     return s == SETTING_identity ? wrong_identity(v->text) : s == SETTING_identity_pattern ? wrong_pattern(v->text) : NULL;
 }

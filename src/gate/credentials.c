@@ -4,6 +4,7 @@
 #include "auth/password.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "gate/external_login.h"
 #include "gate/session.h"
 
 #include <string.h>
@@ -14,19 +15,23 @@ static bool takes_logins_from(const struct account *a, const struct ip *client)
     return a->kind != ACCOUNT_NETWORK && (!a->networks.count || networks_have(&a->networks, client));
 }
 
-/* RIGHT: OUT is an account that may be logged in to from here. WRONG: there is none. */
-static enum credentials_result find(struct session *s, struct str login, struct account *out)
+/* RIGHT: OUT is an account that may be logged in to from here. WRONG: there is none. MAY_ASK: its password is not here, and could be elsewhere. */
+static enum credentials_result find(struct session *s, struct str login, struct account *out, bool *may_ask)
 {
+    *may_ask = false;
     switch (accounts_find(s->gate->parts.accounts, login, out)) {
     case ACCOUNT_OK:
         break;
     case ACCOUNT_NONE:
+        *may_ask = true;
         return CREDENTIALS_WRONG;
     default:
         return CREDENTIALS_UNKNOWN;
     }
+    *may_ask = out->kind == ACCOUNT_USER && !*out->password;
     if (takes_logins_from(out, &s->client.peer.ip))
         return CREDENTIALS_RIGHT;
+    *may_ask = false;
     account_clear(out);
     return CREDENTIALS_WRONG;
 }
@@ -38,10 +43,17 @@ static enum credentials_result of_password(enum password_result r)
 
 enum credentials_result credentials_check(struct session *s, struct str login, struct str password, struct account *out)
 {
-    enum credentials_result found = find(s, login, out);
+    bool may_ask = false;
+    enum credentials_result found = find(s, login, out, &may_ask);
 
     if (found == CREDENTIALS_UNKNOWN)
         return found;
+    if (may_ask && external_login_concerns(s, login)) {
+        if (found == CREDENTIALS_RIGHT)
+            account_clear(out);
+        enum credentials_result elsewhere = external_login_check(s, login, password);
+        return elsewhere == CREDENTIALS_RIGHT ? external_login_account(s, login, out) : elsewhere;
+    }
     enum credentials_result result = of_password(password_check(s->gate->parts.passwords, found == CREDENTIALS_RIGHT ? out->password : NULL, password));
     if (found == CREDENTIALS_RIGHT && result != CREDENTIALS_RIGHT)
         account_clear(out);
@@ -51,7 +63,8 @@ enum credentials_result credentials_check(struct session *s, struct str login, s
 enum credentials_result credentials_keys(struct session *s, struct str login, struct scram_keys *keys, bool *is_real)
 {
     struct account a;
-    enum credentials_result found = find(s, login, &a);
+    bool ignored;
+    enum credentials_result found = find(s, login, &a, &ignored);
     unsigned char secret[SECRET_BYTES];
 
     *is_real = false;
@@ -70,7 +83,9 @@ enum credentials_result credentials_keys(struct session *s, struct str login, st
 
 enum credentials_result credentials_account(struct session *s, struct str login, struct account *out)
 {
-    return find(s, login, out);
+    bool ignored;
+
+    return find(s, login, out, &ignored);
 }
 
 void credentials_waste_time(struct session *s, struct str password)

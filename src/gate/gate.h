@@ -70,6 +70,7 @@ struct gate_parts { /* borrowed, must outlive the gate */
     struct dmarc_tally *dmarc_tally;
     struct accounts *accounts;
     struct limits *limits;
+    struct tls_client *tls;     /* to servers that passwords are kept at */
     struct password_checker *passwords;
     struct denials *denials;
 };

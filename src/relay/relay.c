@@ -263,6 +263,7 @@ static bool open_gate(struct relay *r, const struct policy *p, struct gate_runti
     parts.passwords = r->passwords;
     parts.denials = r->denials;
     parts.limits = r->limits;
+    parts.tls = r->tls;
     char *run = strdup(setting_text(p, SETTING_run_directory)); /* the runtime may be swapped away under us */
     r->gate = gate_new(&parts, take);
     r->control = r->gate && run ? control_start(r, run, error) : NULL;

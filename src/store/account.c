@@ -194,6 +194,21 @@ enum account_result account_create(struct db *d, const struct account_new *new, 
     return result_of(result, changed);
 }
 
+enum account_result account_adopt(struct db *d, struct str login, struct str domain)
+{
+    char lower[ACCOUNT_LOGIN_MAX + 1];
+
+    if (!str_copy(lower, sizeof lower, login))
+        return ACCOUNT_INVALID;
+    str_lower(lower, login.len);
+    enum db_result result = DB_RUN(d, "INSERT INTO domain(id, name, created_ms) VALUES($1, $2, $3) ON CONFLICT(name) DO NOTHING", DB_N(db_new_id()), DB_T(domain),
+                                   DB_N(clock_wall_ms()));
+    if (result == DB_OK)
+        result = DB_RUN(d, "INSERT INTO account(id, domain, kind, login, created_ms) SELECT $1, id, 'user', $2, $3 FROM domain WHERE name = $4 ON CONFLICT(login) DO NOTHING",
+                        DB_N(db_new_id()), DB_T(str_from(lower)), DB_N(clock_wall_ms()), DB_T(domain));
+    return result_of(result, 1);
+}
+
 enum account_result account_set_password(struct db *d, int64_t id, struct str password, struct buf *error)
 {
     char hash[PASSWORD_HASH_MAX], scram[SCRAM_TEXT_MAX];

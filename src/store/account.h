@@ -60,6 +60,8 @@ struct account_new {
 };
 /* INVALID with the reason in ERROR. ID gets its number. The domain must be in the store. */
 enum account_result account_create(struct db *d, const struct account_new *new, int64_t *id, struct buf *error) __attribute__((warn_unused_result));
+/* A user whose password is kept elsewhere: none here. OK also where it is there already. DOMAIN gets its row, too. */
+enum account_result account_adopt(struct db *d, struct str login, struct str domain) __attribute__((warn_unused_result));
 enum account_result account_set_password(struct db *d, int64_t id, struct str password, struct buf *error) __attribute__((warn_unused_result));
 enum account_result account_delete(struct db *d, int64_t id) __attribute__((warn_unused_result));
 /* UNTIL_MS 0: until somebody unlocks it. */
