@@ -378,6 +378,84 @@ def test_passwords_and_keys_are_nowhere_to_be_read(gateway, local):
     assert PASSWORD not in whole and "pk_" not in whole
 
 
+def kept(gateway, count, reason="SPF_FAILURE", sender="from@elsewhere.test"):
+    """Rows as the relay makes them when it quarantines."""
+    ids = [(1700000000000 << 21) + 1000 * hash(reason + sender) % 10 ** 9 + i for i in range(count)]
+    with store(gateway) as db:
+        domain = db.execute("SELECT id FROM domain WHERE name = 'kept.test'").fetchone()[0]
+        for number in ids:
+            db.execute("INSERT INTO body(id, packing, size, header, data) VALUES(?, 'none', 6, x'', ?)", (number, b"S: x\r\n\r\nbody\r\n"))
+            db.execute("INSERT INTO quarantine(id, body, domain, direction, reference, sender, recipient, subject, size, reason, is_refused, envelope, state, changed_ms, "
+                       "expires_ms) VALUES(?, ?, ?, 'in', 'REF', ?, 'ann@kept.test', 'x', 20, ?, 1, x'', 'kept', 1, 99999999999999)",
+                       (number, number, domain, sender, reason))
+    return [str(number) for number in ids]
+
+
+def test_what_is_kept_is_removed_one_by_one_or_all_that_match_after_a_count():
+    with Gateway(sink=False, tls=False) as g:
+        local = Api(g)
+        local.made("domains", {"name": "kept.test"})
+        ids = kept(g, 5)
+        virus = kept(g, 1, "VIRUS", "bad@virus.test")[0]
+        assert len(rows(local, "quarantine?limit=2")) == 6 and len(rows(local, "quarantine?reason=virus")) == 1
+        removed = local.post("quarantine/%s/remove" % ids[0], {"block": True})
+        assert removed.json["state"] == "removed" and removed.json["changed_by"].startswith("local user")
+        assert local.post("quarantine/%s/remove" % ids[0], {}).status == 409 # somebody was faster
+        assert [e["pattern"] for e in rows(local, "domains/kept.test/lists/sender-block")] == ["from@elsewhere.test"]
+        body = {"sender": "from@elsewhere.test"}
+        assert local.post("quarantine/remove?dry_run=true", body).json["count"] == 4
+        assert local.post("quarantine/remove", body).status == 409
+        assert local.post("quarantine/remove", dict(body, count=3)).status == 409
+        assert local.post("quarantine/remove", dict(body, count=4)).json == {"count": 4}
+        assert {r["state"] for r in rows(local, "quarantine?sender=from@elsewhere.test")} == {"removed"}
+        local.made("persons", {"login": "owner", "role": "domain-owner", "domain": "kept.test", "password": PASSWORD})
+        owner = signed_in(g, "owner")
+        assert owner.get("quarantine/%s/body" % virus).raw == b"S: x\r\n\r\nbody\r\n"
+        refused = owner.post("quarantine/%s/release" % virus, {})
+        assert refused.status == 403 and "release-risky" in refused.json["detail"]
+        assert owner.post("quarantine/release", {"count": 1}).status == 403
+
+
+def test_outgoing_accounts(gateway, local):
+    local.made("domains", {"name": "sends.test"})
+    account = local.made("domains/sends.test/accounts", {"kind": "user", "login": "Ann@Sends.test", "password": PASSWORD, "networks": ["192.0.2.0/24"]})
+    assert (account["login"], account["networks"], account["has_password"]) == ("ann@sends.test", ["192.0.2.0/24"], True)
+    assert local.post("domains/sends.test/accounts", {"kind": "user", "login": "ann@sends.test", "password": PASSWORD}).status == 409
+    assert local.post("domains/sends.test/accounts", {"kind": "user", "login": "ann@other.test", "password": PASSWORD}).status == 422
+    assert local.post("accounts/ann@sends.test/lock", {"why": "sends spam", "minutes": 10}).json["lock_reason"] == "sends spam"
+    assert local.post("accounts/ann@sends.test/unlock").json["is_locked"] is False
+    assert local.post("accounts/ann@sends.test/password", {"password": "short"}).status == 422
+    assert local.post("accounts/ann@sends.test/password", {"password": PASSWORD + "2"}).status == 204
+    limit = "accounts/ann@sends.test/settings/outgoing_per_minute"
+    assert local.get(limit).json["from"] == "default" and local.put(limit, {"value": 7}).json["from"] == "account"
+    assert [a["login"] for a in rows(local, "domains/sends.test/accounts")] == ["ann@sends.test"]
+    assert local.delete("accounts/ann@sends.test").status == 204
+    with store(gateway) as db:
+        assert db.execute("SELECT count(*) FROM setting WHERE level = 'u'").fetchone()[0] == 0
+
+
+def test_the_log_tells_what_became_of_a_message(gateway, local):
+    local.made("domains", {"name": "logged.test", "routes": ["127.0.0.1:%d" % gateway.sink.port]})
+
+    def accepted():
+        """the domain to hold"""
+        client = gateway.client()
+        try:
+            return client.transact("ann@logged.test", sender="carol@logs.test").startswith("250")
+        finally:
+            client.close()
+    poll(accepted)
+
+    def delivered():
+        """its row"""
+        found = rows(local, "messages?sender_domain=logs.test&status=delivered&days=1")
+        return found and found[0]
+    row = poll(delivered)
+    assert row["recipient"] == "ann@logged.test" and row["subject"] == "test"
+    whole = local.get("messages/" + row["id"]).json
+    assert whole["host"] and whole["helo"] == "client.example.test" and isinstance(whole["findings"], list)
+
+
 def raw(gateway, octets):
     with socket.create_connection(("127.0.0.1", gateway.console), 20) as s:
         s.sendall(octets)

@@ -45,6 +45,8 @@ class Side:
             db.execute("INSERT INTO quarantine(id, body, tenant, domain, direction, reference, sender, recipient, subject, size, reason, is_refused, envelope, state, "
                        "changed_ms, expires_ms) VALUES(?, ?, ?, ?, 'in', ?, ?, ?, ?, 20, 'SPF_FAILURE', 1, x'', 'kept', 1, 99999999999999)",
                        (number, number, int(ids["tenant"]), int(ids["domain"]), name, "from@%s.example" % name, address, "subject of " + name))
+            db.execute("INSERT INTO message(id, tenant, domain, reference, direction, sender, recipient, subject, status, changed_ms) VALUES(?, ?, ?, ?, 'in', ?, ?, ?, "
+                       "'quarantined', 1)", (number, int(ids["tenant"]), int(ids["domain"]), name, "from@%s.example" % name, address, "subject of " + name))
         ids["quarantined"] = ids["message"] = str(number)
 
     def path(self, operation):
@@ -144,9 +146,9 @@ def test_a_role_may_what_its_permissions_say_and_no_more(scene, role, scope):
     gateway, own, _, actors = scene
     before, api = state(gateway), actors[role, scope]
     covers = {"all": 9, "tenant": 3, "domain": 2, "mailbox": 1}[scope]
-    depth = {"tenant": 3, "domain": 2, "mailbox": 1, "account": 2, "entry": 2, "rule": 2, "person": 2, "quarantined": 1}
+    depth = {"tenant": 3, "domain": 2, "mailbox": 1, "account": 2, "entry": 2, "rule": 2, "person": 2, "quarantined": 1, "message": 1}
     for operation in OPERATIONS:
-        if operation.id in ("sign_in", "sign_out") or operation.object == "message":
+        if operation.id in ("sign_in", "sign_out"):
             continue
         answer = ask(api, operation, own.path(operation), good_body(operation, "allowed"), True)
         assert answer.status not in (401, 405, 500), (operation, answer)
@@ -160,6 +162,19 @@ def test_a_role_may_what_its_permissions_say_and_no_more(scene, role, scope):
                 (operation, answer)
         assert answer_is_as_described(operation, answer) is None, (operation, answer, answer_is_as_described(operation, answer))
     assert state(gateway) == before
+
+
+def test_of_all_that_match_those_of_another_tenant_are_none(scene):
+    gateway, own, other, actors = scene
+    for role, scope in BELOW:
+        if "release" not in ROLES[role]["permissions"]:
+            continue
+        api = actors[role, scope]
+        for verb in ("release", "remove"):
+            assert api.post("quarantine/%s?dry_run=true" % verb, {}).json["count"] == 1 # its own
+            assert api.post("quarantine/%s?dry_run=true" % verb, {"recipient": "ann@%s.test" % OTHER}).json["count"] == 0
+        assert [m["reference"] for m in api.get("messages").json["items"]] == ["own"]
+        assert [m["reference"] for m in api.get("quarantine").json["items"]] == ["own"]
 
 
 def test_support_never_sees_a_body(scene):
