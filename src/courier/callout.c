@@ -217,9 +217,9 @@ static void slot_let_go(struct callouts *c, struct callout_slot *s)
 }
 
 /* Under the lock, which is given up meanwhile. False at the deadline. */
-static bool wait_for_change(struct asking *a)
+static bool wait_for_change(struct callouts *c, int64_t deadline_ms)
 {
-    int64_t left_ms = a->deadline_ms - clock_mono_ms();
+    int64_t left_ms = deadline_ms - clock_mono_ms();
     struct timespec until;
 
     if (left_ms <= 0)
@@ -231,7 +231,7 @@ static bool wait_for_change(struct asking *a)
         until.tv_sec++;
         until.tv_nsec -= 1000000000;
     }
-    return pthread_cond_timedwait(&a->c->changed, &a->c->lock, &until) != ETIMEDOUT;
+    return pthread_cond_timedwait(&c->changed, &c->lock, &until) != ETIMEDOUT;
 }
 
 static struct callout_question *find_question(struct callouts *c, const char *key)
@@ -254,7 +254,7 @@ static void question_unref(struct callout_question *q)
 static void join(struct asking *a, struct callout_question *q)
 {
     q->refs++;
-    while (!q->done && wait_for_change(a))
+    while (!q->done && wait_for_change(a->c, a->deadline_ms))
         continue;
     if (q->done)
         *a->out = q->answer;
@@ -331,7 +331,7 @@ static void take_turn(struct asking *a, struct callout_slot *slot)
             return;
         }
         slot->waiting++;
-        bool changed = wait_for_change(a);
+        bool changed = wait_for_change(a->c, a->deadline_ms);
         slot->waiting--;
         if (!changed) {
             not_known(a, "no answer in time", false);
@@ -362,6 +362,36 @@ void callout_ask(struct callouts *c, const struct settings *settings, const stru
         take_turn(&a, slot);
         slot_let_go(c, slot);
     }
+    pthread_mutex_unlock(&c->lock);
+}
+
+struct callout_slot *callout_host_begin(struct callouts *c, const char *host, unsigned most, int64_t deadline_ms, bool *timely)
+{
+    *timely = true;
+    pthread_mutex_lock(&c->lock);
+    struct callout_slot *slot = slot_get(c, str_from(host));
+    if (slot) {
+        slot->users++;
+        slot->waiting++;
+        while (*timely && slot->active >= most)
+            *timely = slot->waiting <= WAITING_MAX && wait_for_change(c, deadline_ms);
+        slot->waiting--;
+        slot->active += *timely;
+        if (!*timely)
+            slot_let_go(c, slot);
+    }
+    pthread_mutex_unlock(&c->lock);
+    return *timely ? slot : NULL;
+}
+
+void callout_host_end(struct callouts *c, struct callout_slot *slot)
+{
+    if (!slot)
+        return;
+    pthread_mutex_lock(&c->lock);
+    slot->active--;
+    slot_let_go(c, slot);
+    pthread_cond_broadcast(&c->changed);
     pthread_mutex_unlock(&c->lock);
 }
 

@@ -19,7 +19,7 @@ struct callout_entry {
     char key[];              /* NUL-terminated; behind it what the destination said, NUL-terminated */
 };
 
-/* A destination that is being asked, or was found down. */
+/* A destination that is being asked, or was found down: a domain, or the host that many of them may share ("192.0.2.1:25"). */
 struct callout_slot {
     struct hash_node node;
     struct list list;
@@ -59,6 +59,11 @@ void callout_remember(struct callouts *c, const char *key, enum callout_result r
 void callout_forget(struct callouts *c, struct callout_entry *e);
 const char *callout_entry_text(const struct callout_entry *e);
 void callout_domain_key(struct str domain, char to[CALLOUT_KEY_MAX]);
+
+/* A turn at HOST, of which MOST may be taken at once; waited for until the deadline, unless too many wait. Without *TIMELY there is none, and HOST is left
+ * alone. NULL with *TIMELY: out of memory, and it goes without. */
+struct callout_slot *callout_host_begin(struct callouts *c, const char *host, unsigned most, int64_t deadline_ms, bool *timely);
+void callout_host_end(struct callouts *c, struct callout_slot *slot); /* SLOT may be NULL */
 
 /* callout_probe.c: the dialogue itself. *CATCH_ALL: UNKNOWN where it is to be found out, and then what was. */
 void callout_probe(struct courier *c, const struct settings *settings, const struct address *who, enum callout_kind kind, enum callout_result *catch_all,

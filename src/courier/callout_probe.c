@@ -117,6 +117,25 @@ static void ask_hops(struct probe *p, const struct hop *hops, size_t count)
     p->out->is_down = p->out->result == CALLOUT_UNKNOWN && !p->was_answered;
 }
 
+/* However many domains lead to one host, it is asked no more questions at once than one of them would be. */
+static void ask_in_turn(struct probe *p, const struct hop *hops, size_t count)
+{
+    struct callouts *c = p->courier->callouts;
+    unsigned most = (unsigned)setting_number(p->policy, SETTING_max_callouts);
+    char endpoint[ENDPOINT_TEXT_MAX];
+    bool timely = true;
+    const char *host = hops[0].unix_path[0] ? hops[0].unix_path : endpoint_format(&hops[0].endpoint, endpoint);
+    struct callout_slot *turn = c ? callout_host_begin(c, host, most, p->deadline_ms, &timely) : NULL;
+
+    if (!timely) {
+        snprintf(p->out->text, sizeof p->out->text, "too many questions to its host at once");
+        return;
+    }
+    ask_hops(p, hops, count);
+    if (c)
+        callout_host_end(c, turn);
+}
+
 void callout_probe(struct courier *c, const struct settings *settings, const struct address *who, enum callout_kind kind, enum callout_result *catch_all,
                    struct callout_answer *out)
 {
@@ -134,7 +153,7 @@ void callout_probe(struct courier *c, const struct settings *settings, const str
     }
     enum resolve_result result = route_resolve(c->parts.dns, settings, address_domain(who), hops, &count);
     if (result == RESOLVE_OK)
-        ask_hops(&p, hops, count);
+        ask_in_turn(&p, hops, count);
     else
         of_resolve(&p, result);
     free(hops);

@@ -261,6 +261,37 @@ def test_the_same_question_is_asked_once_and_few_at_once():
         assert most[0] == 3 and sorted(r for r in rcpts(hop) if not r.startswith("nobody-")) == ["u%d@acme.test" % i for i in range(8)]
 
 
+def test_domains_that_share_a_host_share_its_turns():
+    """Else a thousand domains of one server, or of one sender who wants it asked, would be five thousand questions at once."""
+    lock, now, most, go = threading.Lock(), [0], [0], threading.Event()
+
+    def rcpt(line):
+        if b"nobody-" in line:
+            return b"550 5.1.1 no\r\n"
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        go.wait(pt.PATIENCE)
+        with lock:
+            now[0] -= 1
+        return b"250 ok\r\n"
+    hop = destination(RCPT=rcpt)
+    with Rig(hop, settings={"max_callouts": 2}) as g:
+        for i in range(8):
+            g.domains["d%d.test" % i] = {"routes": ["127.0.0.1:%d" % hop.port]}
+        g.write_config()
+        g.cli("reload")
+        pt.poll(lambda: "the configuration is reloaded" in g.said())
+        results = []
+        asked = threading.Thread(target=lambda: results.extend(in_parallel(8, lambda i: g.ask("ann@d%d.test" % i))))
+        asked.start()
+        pt.poll(lambda: now[0] == 2)
+        assert g.ask("x@plain.test").startswith("250"), "others are served meanwhile"
+        go.set()
+        asked.join()
+        assert len(results) == 8 and all(r.startswith("250") for r in results) and most[0] == 2
+
+
 def test_a_destination_that_hangs_hurts_nobody_else():
     with socket.create_server(("127.0.0.1", 0), backlog=256) as hang:  # takes connections and says nothing
         with Rig(hang.getsockname()[1], settings={"callout_timeout": "2s", "workers": 16}) as g:
