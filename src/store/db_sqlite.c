@@ -3,6 +3,7 @@
 #include "base/hash.h"
 #include "base/random.h"
 #include "store/db.h"
+#include "store/message_words.h"
 
 #include <sqlite3.h>
 #include <stdatomic.h>
@@ -50,6 +51,24 @@ static enum db_result result_of(struct db *d, int code)
     }
 }
 
+/* lower() as PostgreSQL has it: of all letters, not of ASCII alone. */
+static void sql_lower(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    struct str text = str_n((const char *)sqlite3_value_text(values[0]), (size_t)sqlite3_value_bytes(values[0]));
+    size_t room = text.len * 4 + 1; /* a folded character is never longer than 4 octets */
+
+    (void)count;
+    if (!text.at) {
+        sqlite3_result_null(context);
+        return;
+    }
+    char *to = sqlite3_malloc64(room);
+    if (to)
+        sqlite3_result_text64(context, to, message_fold(text, to, room), sqlite3_free, SQLITE_UTF8);
+    else
+        sqlite3_result_error_nomem(context);
+}
+
 static struct db *open_as(const char *path, int flags, struct buf *error)
 {
     struct db *d = calloc(1, sizeof *d);
@@ -66,6 +85,8 @@ static struct db *open_as(const char *path, int flags, struct buf *error)
         sqlite3_busy_timeout(d->sqlite, BUSY_MS);
         code = sqlite3_exec(d->sqlite, flags & SQLITE_OPEN_READONLY ? "PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY" : pragmas, NULL, NULL, NULL);
     }
+    if (code == SQLITE_OK)
+        code = sqlite3_create_function_v2(d->sqlite, "lower", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, NULL, sql_lower, NULL, NULL, NULL);
     if (code == SQLITE_OK)
         return d;
     buf_addf(error, "%s: %s", path, d->sqlite ? sqlite3_errmsg(d->sqlite) : sqlite3_errstr(code));
