@@ -1,4 +1,5 @@
 """The message log in the store: what is in table message is what happened, whatever becomes of the process that writes it."""
+import json
 import os
 import signal
 import sqlite3
@@ -160,3 +161,17 @@ def test_without_log_store_there_are_no_rows():
         pt.poll(lambda: gateway.sink.messages())
         assert gateway.control(noun="log", verb="flush")["ok"]
         assert rows(gateway) == []
+
+
+def test_the_command_line_finds_messages(gateway):
+    reference = send(gateway, ["bob@acme.test", "eve@acme.test"]).split()[-1].rstrip(".")
+    pt.poll(lambda: len(rows(gateway, "status = 'delivered'")) == 2)
+    found = json.loads(gateway.cli("message", "list", "from:ann@sender.test to:bob* status:delivered since:1h", "--json").stdout)
+    assert [r["recipient"] for r in found] == ["bob@acme.test"] and found[0]["reference"] == reference and found[0]["time"].startswith("20")
+    assert len(gateway.cli("message", "list", "to:*@acme.test").stdout.splitlines()) == 3, "a head and two rows"
+    shown = json.loads(gateway.cli("message", "show", reference.lower(), "--json").stdout)
+    assert {r["recipient"] for r in shown} == {"bob@acme.test", "eve@acme.test"} and isinstance(shown[0]["findings"], list)
+    assert gateway.cli("message", "show", "NOSUCHREFX", check=False).returncode == 1
+    bad = gateway.cli("message", "list", "status:lost", check=False)
+    assert bad.returncode == 64 and "at character 8" in bad.stderr
+    assert "header-from:" in gateway.cli("message", "fields").stdout
