@@ -64,6 +64,11 @@ bool authentication_counts(const struct authentication *a, size_t i)
     return a->verdicts[i].result == DKIM_PASS && (a->trusts_partial || !authentication_is_partial(a->dkim[i]));
 }
 
+const char *authentication_result(const struct authentication *a, size_t i)
+{
+    return dkim_result_name(a->verdicts[i].result == DKIM_PASS && !authentication_counts(a, i) ? DKIM_POLICY : a->verdicts[i].result);
+}
+
 static bool dkim_is_uncertain(const struct authentication *a)
 {
     for (size_t i = 0; i < a->dkim_count; i++)
@@ -84,7 +89,7 @@ static void say_dkim(struct authentication *a)
             best = i;
     }
     if (a->dkim_count)
-        snprintf(a->dkim_text, sizeof a->dkim_text, "%s %s", dkim_result_name(a->verdicts[best].result), a->dkim[best]->domain);
+        snprintf(a->dkim_text, sizeof a->dkim_text, "%s %s", authentication_result(a, best), a->dkim[best]->domain);
 }
 
 /*

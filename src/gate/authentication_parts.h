@@ -27,6 +27,8 @@ struct session;
 void authentication_results_value(const struct session *s, bool in_arc_set, struct buf *out);
 /* Does the I-th DKIM signature stand for its domain? It verifies, and signs the whole body or may leave a part out. */
 bool authentication_counts(const struct authentication *a, size_t i);
+/* What is said of it: a pass that does not count is "policy" (RFC 8601 §2.7.1). */
+const char *authentication_result(const struct authentication *a, size_t i);
 /* Does it leave a part of the body unsigned (l=)? */
 bool authentication_is_partial(const struct signature *s);
 

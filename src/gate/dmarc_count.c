@@ -77,14 +77,13 @@ static void add_signatures(const struct authentication *a, struct buf *row)
         for (size_t i = 0; i < a->dkim_count; i++) {
             if (rank_of(a, i) != rank)
                 continue;
-            bool refused = a->verdicts[i].result == DKIM_PASS && !authentication_counts(a, i); /* RFC 8601 §2.7.1 */
             if (any)
                 buf_add_char(row, ' ');
             any = true;
             dmarc_add_field(row, str_from(a->dkim[i]->domain));
             buf_add_char(row, ':');
             dmarc_add_field(row, str_from(a->dkim[i]->selector));
-            buf_addf(row, ":%s", refused ? "policy" : dkim_result_name(a->verdicts[i].result));
+            buf_addf(row, ":%s", authentication_result(a, i));
         }
 }
 

@@ -59,7 +59,7 @@ static void add_dkim(const struct authentication *a, struct buf *out)
         buf_addf(out, ";\r\n\tdkim=%s", a->was_verified || a->count == 0 ? "none" : "temperror");
     for (size_t i = 0; i < a->dkim_count; i++) {
         const struct signature *s = a->dkim[i];
-        buf_addf(out, ";\r\n\tdkim=%s", dkim_result_name(a->verdicts[i].result));
+        buf_addf(out, ";\r\n\tdkim=%s", authentication_result(a, i));
         add_comment(out, authentication_is_partial(s) && a->verdicts[i].result == DKIM_PASS ? "only a part of the body is signed" : a->verdicts[i].problem);
         buf_add_text(out, " header.d=");
         add_safe(out, str_from(s->domain), false);

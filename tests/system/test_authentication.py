@@ -151,7 +151,9 @@ def test_a_signature_of_a_part_does_not_count(gateway, key):
     text = signed(message("reject.test"), key, "reject.test", length=True)
     assert say(gateway, text).startswith("250")
     reply = say(gateway, text + "\r\nAppended by somebody.\r\n")
-    assert reply.startswith("550 5.7.26")
+    assert reply.startswith("550 5.7.26") and "DKIM policy reject.test" in reply, "it verifies, but not for all that is read"
+    arrived = arrives(gateway, signed(message("none.test"), key, "signer.test", length=True) + "\r\nAppended by somebody.\r\n")
+    assert "dkim=policy (only a part of the body is signed) header.d=signer.test" in results(arrived)
 
 
 def test_results_in_our_name_are_removed(gateway):
