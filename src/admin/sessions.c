@@ -130,6 +130,8 @@ int op_sign_in(struct call *c)
     char address[IP_TEXT_MAX + 8] = "from ", ip[IP_TEXT_MAX], login[ACTOR_NAME_MAX + 8] = "as ";
     struct candidate p;
 
+    if (c->dry_run)
+        return call_wrong_field(c, "dry_run", "has no meaning here");
     str_copy(address + 5, sizeof address - 5, str_from(ip_format(&from, ip)));
     str_copy(login + 3, sizeof login - 3, call_str(c, "login"));
     int64_t wait_ms = attempts_take(c->admin->attempts, str_from(address), most * ADDRESS_FACTOR, window_ms);

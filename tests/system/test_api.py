@@ -14,7 +14,7 @@ import time
 
 import pytest
 from console_client import Api, rows
-from postern_testing import ROOT, Gateway, poll
+from postern_testing import ROOT, Gateway, poll, sample
 
 PASSWORD = "correct horse battery"
 
@@ -224,6 +224,13 @@ def test_a_chain_broken_by_hand_is_noticed(harm):
         assert local.get("audit/verify").json["intact"] is False
 
 
+def test_signing_in_is_not_for_trying(gateway, local):
+    person(local, "try")
+    assert Api(gateway, local=False).post("sign-in?dry_run=true", {"login": "try", "password": PASSWORD}).status == 400
+    with store(gateway) as db:
+        assert db.execute("SELECT count(*) FROM session s JOIN person p ON p.id = s.person WHERE p.login = 'try'").fetchone()[0] == 0
+
+
 def test_signing_in_and_out(gateway, local):
     person(local, "Olga@Example.test")
     api = Api(gateway, local=False)
@@ -414,6 +421,34 @@ def test_what_is_kept_is_removed_one_by_one_or_all_that_match_after_a_count():
         refused = owner.post("quarantine/%s/release" % virus, {})
         assert refused.status == 403 and "release-risky" in refused.json["detail"]
         assert owner.post("quarantine/release", {"count": 1}).status == 403
+
+
+def test_an_owner_finds_what_was_refused_reads_it_and_has_it_delivered_once(gateway, local):
+    local.made("domains", {"name": "refuses.test", "routes": ["127.0.0.1:%d" % gateway.sink.port]})
+    local.made("domains/refuses.test/mailboxes", {"local_part": "ann"})
+    local.made("persons", {"login": "ann", "role": "mailbox", "mailbox": "ann@refuses.test", "password": PASSWORD})
+    message = sample(subject="with a program", headers='Content-Type: application/octet-stream; name="run.exe"\r\n', body="MZ")
+
+    ann = signed_in(gateway, "ann")
+
+    def refused_and_kept():
+        """the domain to hold, and a message to be kept"""
+        client = gateway.client()
+        try:
+            client.transact("ann@refuses.test", sender="carol@refused.test", message=message)
+        finally:
+            client.close()
+        return rows(ann, "quarantine?sender=carol@refused.test")
+    row = poll(refused_and_kept)[0]
+    assert row["recipient"] == "ann@refuses.test" and row["state"] == "kept" and not row["is_risky"]
+    assert b'name="run.exe"' in ann.get("quarantine/%s/body" % row["id"]).raw
+    assert ann.post("quarantine/%s/release" % row["id"], {"allow": True}).json["state"] in ("releasing", "released")
+    poll(lambda: gateway.sink.messages_for("ann@refuses.test"))
+    poll(lambda: ann.get("quarantine/" + row["id"]).json["state"] == "released")
+    assert ann.post("quarantine/%s/release" % row["id"], {}).status == 409
+    assert [e["pattern"] for e in rows(ann, "mailboxes/ann@refuses.test/lists/sender-allow")] == ["carol@refused.test"]
+    assert rows(local, "audit?action=quarantine-release")[0]["actor"] == "ann"
+    assert len(gateway.sink.messages_for("ann@refuses.test")) == 1
 
 
 def test_outgoing_accounts(gateway, local):
