@@ -5,6 +5,8 @@
 #include "check.h"
 
 #include <openssl/evp.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <openssl/hmac.h>
 #include <openssl/sha.h>
 
@@ -79,6 +81,42 @@ static void a_password_is_right_or_wrong_and_remembered_only_when_right(void **s
     assert_false(password_is_remembered(c, str_from(other), STR("correct horse")));
     assert_false(password_is_remembered(c, str_from(hash), STR("correct hors")));
     password_checker_free(&c);
+}
+
+struct crowd {
+    struct password_checker *checker;
+    const char *hash;
+    atomic_uint right, wrong, busy;
+};
+
+static void *ask_often(void *arg)
+{
+    struct crowd *c = arg;
+
+    for (int i = 0; i < 4; i++) {
+        enum password_result r = password_check(c->checker, c->hash, i % 2 ? STR("correct horse") : STR("wrong horse"));
+        atomic_fetch_add(r == PASSWORD_RIGHT ? &c->right : r == PASSWORD_WRONG ? &c->wrong : &c->busy, 1);
+    }
+    return NULL;
+}
+
+/* Two places and sixteen times as many that may wait: sixteen at once all get an answer. */
+static void many_at_once_wait_for_each_other(void **state)
+{
+    char hash[PASSWORD_HASH_MAX];
+    struct crowd c = {.checker = password_checker_new(2, 60000), .hash = hash};
+    pthread_t thread[16];
+
+    (void)state;
+    assert_true(password_hash(STR("correct horse"), hash));
+    for (int i = 0; i < 16; i++)
+        assert_int_equal(pthread_create(&thread[i], NULL, ask_often, &c), 0);
+    for (int i = 0; i < 16; i++)
+        pthread_join(thread[i], NULL);
+    assert_int_equal(atomic_load(&c.right), 32);
+    assert_int_equal(atomic_load(&c.wrong), 32);
+    assert_int_equal(atomic_load(&c.busy), 0);
+    password_checker_free(&c.checker);
 }
 
 static enum sasl_next give(struct sasl *s, bool first, const char *octets, size_t len, struct buf *challenge)
@@ -339,7 +377,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(base64_is_read_by_the_letter), cmocka_unit_test(passwords_are_prepared),
-        cmocka_unit_test(a_password_is_right_or_wrong_and_remembered_only_when_right), cmocka_unit_test(plain_has_three_parts),
+        cmocka_unit_test(a_password_is_right_or_wrong_and_remembered_only_when_right), cmocka_unit_test(many_at_once_wait_for_each_other), cmocka_unit_test(plain_has_three_parts),
         cmocka_unit_test(login_asks_for_both), cmocka_unit_test(the_example_of_rfc_7677_holds), cmocka_unit_test(keys_are_written_and_read),
         cmocka_unit_test(scram_binds_to_the_channel), cmocka_unit_test(scram_refuses_what_is_not_whole), cmocka_unit_test(keys_of_nobody_fit_no_proof),
     };
