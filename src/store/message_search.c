@@ -18,9 +18,17 @@ struct search {
     struct filter_query *query;
     const struct filter_condition *driver; /* NULL: by time */
     int64_t before;           /* rows below it have not been looked at */
-    int64_t until_us;
+    int64_t budget_us, until_us;
     size_t piece;             /* rows that are looked at in one go */
 };
+
+/* The column that numbers rows. + keeps the database from walking through all rows by their number where a set of few is meant, for the order's sake. */
+static const char *id_of(const struct filter_condition *by)
+{
+    if (!by || by->drive == FILTER_ORDERED)
+        return by && by->word_sql.len ? "w.message" : "m.id";
+    return by->word_sql.len ? "+w.message" : "+m.id";
+}
 
 static int64_t count_driven(struct search *s, const struct filter_condition *by, int64_t most)
 {
@@ -32,8 +40,7 @@ static int64_t count_driven(struct search *s, const struct filter_condition *by,
     s->query->values[n++] = DB_N(s->before);
     s->query->values[n++] = DB_N(most);
     buf_addf(&sql, "SELECT count(*) FROM (SELECT 1 FROM %s WHERE " STR_FMT " AND %s >= $%zu AND %s < $%zu LIMIT $%zu) c",
-             is_word ? "message_word w" : "message m", STR_ARG(is_word ? by->word_sql : by->sql), is_word ? "w.message" : "m.id", values + 1,
-             is_word ? "w.message" : "m.id", values + 2, values + 3);
+             is_word ? "message_word w" : "message m", STR_ARG(is_word ? by->word_sql : by->sql), id_of(by), values + 1, id_of(by), values + 2, values + 3);
     struct db_rows *r = sql.failed ? NULL : db_query_once(s->db, buf_text(&sql), s->query->values, n);
     int64_t count = r && db_next(r) ? db_number(r, 0) : INT64_MAX;
     if (db_done(&r) != DB_OK)
@@ -84,7 +91,7 @@ static void choose(struct search *s)
 static void add_candidates(struct search *s, struct buf *sql, size_t first, size_t before)
 {
     bool is_word = s->driver && s->driver->word_sql.len;
-    const char *id = is_word ? "w.message" : "m.id";
+    const char *id = id_of(s->driver);
 
     buf_addf(sql, "SELECT %s AS id FROM %s WHERE " STR_FMT " AND %s >= $%zu AND %s < $%zu ORDER BY %s DESC", id, is_word ? "message_word w" : "message m",
              STR_ARG(!s->driver ? STR("TRUE") : is_word ? s->driver->word_sql : s->driver->sql), id, first, id, before, id);
@@ -214,7 +221,7 @@ static void add_scope(const struct message_scope *scope, struct filter_query *q)
 /* The query's memory is S's until end(). */
 static enum db_result begin(struct search *s, struct db *d, const struct message_scope *scope, const struct filter *f, int64_t before, int64_t budget_ms)
 {
-    *s = (struct search){.db = d, .until_us = clock_mono_us() + budget_ms * 1000, .query = malloc(sizeof *s->query)};
+    *s = (struct search){.db = d, .budget_us = budget_ms * 1000, .until_us = clock_mono_us() + budget_ms * 1000, .query = malloc(sizeof *s->query)};
     if (!s->query)
         return DB_FAILED;
     filter_query_init(s->query);
@@ -233,10 +240,16 @@ static void end(struct search *s)
     free(s->query);
 }
 
-static void grow(struct search *s)
+/* The next piece is larger, unless this one took its time already: BEGAN is when it began. False: the time is up. */
+static bool goes_on(struct search *s, int64_t began_us)
 {
-    if (s->piece < PIECE_MOST)
+    int64_t now_us = clock_mono_us(), took_us = now_us - began_us;
+
+    if (s->piece < PIECE_MOST && took_us < s->budget_us / 16)
         s->piece *= 4;
+    else if (s->piece > PIECE_FIRST && took_us > s->budget_us / 4)
+        s->piece /= 4;
+    return now_us + took_us / 2 < s->until_us;
 }
 
 enum db_result message_search(struct db *d, const struct message_scope *scope, const struct filter *f, int64_t before, size_t most, int64_t budget_ms,
@@ -253,11 +266,10 @@ enum db_result message_search(struct db *d, const struct message_scope *scope, c
     if (!out->rows)
         result = DB_FAILED;
     columns(&what);
-    while (result == DB_OK && !is_last && out->count < most) {
+    for (bool go_on = true; result == DB_OK && go_on && !is_last && out->count < most;) {
+        int64_t began_us = clock_mono_us();
         result = search_piece(&s, buf_text(&what), most, out, &is_last);
-        grow(&s);
-        if (clock_mono_us() >= s.until_us)
-            break;
+        go_on = goes_on(&s, began_us);
     }
     out->next = is_last ? 0 : s.before;
     buf_free(&what);
@@ -294,15 +306,15 @@ static enum db_result count_piece(struct search *s, int64_t most, int64_t *count
 enum db_result message_count(struct db *d, const struct message_scope *scope, const struct filter *f, int64_t most, int64_t budget_ms, struct message_count *out)
 {
     struct search s;
-    bool is_last = false, out_of_time = false;
+    bool is_last = false;
 
     *out = (struct message_count){0};
     most = most < 1 ? 1 : most > MESSAGE_COUNT_MAX ? MESSAGE_COUNT_MAX : most;
     enum db_result result = begin(&s, d, scope, f, 0, budget_ms);
-    while (result == DB_OK && !is_last && !out_of_time && out->count <= most) {
+    for (bool go_on = true; result == DB_OK && go_on && !is_last && out->count <= most;) {
+        int64_t began_us = clock_mono_us();
         result = count_piece(&s, most + 1, &out->count, &is_last);
-        grow(&s);
-        out_of_time = clock_mono_us() >= s.until_us;
+        go_on = goes_on(&s, began_us);
     }
     out->is_more = !is_last || out->count > most;
     out->count = out->count > most ? most : out->count;

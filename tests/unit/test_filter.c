@@ -307,9 +307,10 @@ static void conditions_that_drive_have_an_index(void **state)
         filter_query_init(q);
         assert_true(filter_compile(f, db, q));
         assert_true(q->count == 1 && q->at[0].drive != FILTER_LOOKS);
-        bool is_word = q->at[0].word_sql.len > 0;
-        buf_addf(&sql, "EXPLAIN QUERY PLAN SELECT %s FROM %s WHERE " STR_FMT " ORDER BY %s DESC LIMIT 10", is_word ? "w.message" : "m.id",
-                 is_word ? "message_word w" : "message m", STR_ARG(is_word ? q->at[0].word_sql : q->at[0].sql), is_word ? "w.message" : "m.id");
+        bool is_word = q->at[0].word_sql.len > 0, is_set = q->at[0].drive == FILTER_SET;
+        const char *id = is_word ? (is_set ? "+w.message" : "w.message") : is_set ? "+m.id" : "m.id"; /* as a search does it */
+        buf_addf(&sql, "EXPLAIN QUERY PLAN SELECT %s FROM %s WHERE " STR_FMT " AND %s >= 5 AND %s < 7 ORDER BY %s DESC LIMIT 10", id,
+                 is_word ? "message_word w" : "message m", STR_ARG(is_word ? q->at[0].word_sql : q->at[0].sql), id, id, id);
         struct db_rows *r = db_query_once(db, buf_text(&sql), q->values, q->value_count);
         bool searches = false, sorts = false;
         while (db_next(r)) {
