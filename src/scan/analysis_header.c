@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-enum { MOST_MAILBOXES = 50, MOST_HOPS = 60, MOST_RESULTS = 500 };
+enum { MOST_FIELDS = 1000, MOST_MAILBOXES = 50, MOST_HOPS = 60, MOST_RESULTS = 500 };
 
 static const struct place top = {.line = 0};
 
@@ -152,16 +152,26 @@ static void note_field_defects(struct analysis *a, const struct header_field *f)
         note_defect(a, in_line(f), false, "header-folded-first", "the header begins with a continuation line");
 }
 
+/* Decoded even where it holds no text for people: a rule is written by what people are shown of it. */
+static void note_field(struct analysis *a, const struct header_field *f)
+{
+    struct record r = {.kind = RECORD_FIELD, .field = {.name = f->name, .value = words_decode(a->arena, a->tools->charsets, f->value, NULL)}};
+
+    note(a, &r);
+}
+
 void analyze_header(struct analysis *a, const struct mime_part *root)
 {
     static const char *const lists[] = {"From", "Sender", "Reply-To", "To", "Cc", "Return-Path"};
     struct header_walk walk = header_walk(root->header);
     struct header_field f;
     bool subject = false, from = false;
-    unsigned hops = 0, results = 0;
+    unsigned hops = 0, results = 0, fields = 0;
 
     while (header_next(&walk, &f)) {
         note_field_defects(a, &f);
+        if (a->limits->wants_fields && fields++ < MOST_FIELDS)
+            note_field(a, &f);
         if (str_is_case(f.name, "Subject") && !subject) {
             subject = true;
             read_subject(a, &f);

@@ -45,6 +45,7 @@ static const struct field results_fields[] = {AT(results, U8, instance), AT(resu
                                               AT(results, U64, offset), AT(results, U64, length), AT(results, TEXT, authserv_id),
                                               AT(results, TEXT, results)};
 static const struct field text_fields[] = {AT(text, TEXT, path), AT(text, TEXT, kind), AT(text, LONG_TEXT, text)};
+static const struct field field_fields[] = {AT(field, TEXT, name), AT(field, TEXT, value)};
 
 #define SHAPE(fields) {fields, sizeof(fields) / sizeof *(fields)}
 
@@ -55,7 +56,7 @@ static const struct shape {
     [RECORD_DEFECT] = SHAPE(defect_fields), [RECORD_PART] = SHAPE(part_fields),       [RECORD_FILE] = SHAPE(file_fields),
     [RECORD_MAILBOX] = SHAPE(mailbox_fields), [RECORD_HOP] = SHAPE(hop_fields),   [RECORD_LINK] = SHAPE(link_fields),
     [RECORD_SIGNATURE] = SHAPE(signature_fields), [RECORD_RESULTS] = SHAPE(results_fields),
-    [RECORD_TEXT] = SHAPE(text_fields),
+    [RECORD_TEXT] = SHAPE(text_fields), [RECORD_FIELD] = SHAPE(field_fields),
 };
 
 enum { HASH_OCTETS = 32, HEAD_OCTETS = 1 + sizeof(uint32_t) };
@@ -116,6 +117,10 @@ void record_clean(struct buf *out, struct str text, size_t most, bool keep_line_
             size_t n = plain < room ? plain : room;
             buf_add(out, text.at, n);
             text = str_from_index(text, n);
+            continue;
+        }
+        if (keep_line_ends && str_starts(text, STR("\r\n"))) {
+            text = str_from_index(text, 1);
             continue;
         }
         unsigned char c = (unsigned char)text.at[0];
@@ -229,6 +234,19 @@ static bool read_field(struct str *rest, struct record *r, const struct field *f
         return false;
     memcpy(to, rest->at, octets);
     *rest = str_from_index(*rest, octets);
+    return true;
+}
+
+bool record_skip_other(struct str *rest, enum record_kind kind)
+{
+    uint32_t len;
+
+    if (rest->len < HEAD_OCTETS || (unsigned char)rest->at[0] == kind)
+        return false;
+    memcpy(&len, rest->at + 1, sizeof len);
+    if (len > rest->len - HEAD_OCTETS)
+        return false;
+    *rest = str_from_index(*rest, HEAD_OCTETS + (size_t)len);
     return true;
 }
 

@@ -8,7 +8,7 @@
 
 #include "base/buf.h"
 
-enum record_kind { RECORD_DEFECT = 1, RECORD_PART, RECORD_FILE, RECORD_MAILBOX, RECORD_HOP, RECORD_LINK, RECORD_SIGNATURE, RECORD_RESULTS, RECORD_TEXT, RECORD_KIND_END };
+enum record_kind { RECORD_DEFECT = 1, RECORD_PART, RECORD_FILE, RECORD_MAILBOX, RECORD_HOP, RECORD_LINK, RECORD_SIGNATURE, RECORD_RESULTS, RECORD_TEXT, RECORD_FIELD, RECORD_KIND_END };
 
 enum { RECORD_TEXT_MAX = 2048 /* octets of one text; RECORD_TEXT's own may be longer */, RECORD_LONG_TEXT_MAX = 256 * 1024, RECORD_BYTES_MAX = 1024 };
 
@@ -91,9 +91,14 @@ struct record_link {
     struct str url, host, domain, skeleton, shown;
 };
 
-/* For people who look: only in a detailed report. */
+/* What is read in a part: only where it is asked for (scan_limits.h). */
 struct record_text {
     struct str path, kind /* "visible", "hidden", "title", "plain" */, text /* may hold LF */;
+};
+
+/* A field of the header, decoded and unfolded: likewise. */
+struct record_field {
+    struct str name, value;
 };
 
 struct record {
@@ -108,6 +113,7 @@ struct record {
         struct record_signature signature;
         struct record_results results;
         struct record_text text;
+        struct record_field field;
     };
 };
 
@@ -116,7 +122,10 @@ bool record_write(struct buf *out, const struct record *r);
 /* The next record of *REST, which advances; its texts point into it. False at the end, or (*REST is not empty then) where there is no sound record. */
 bool record_read(struct str *rest, struct record *out);
 
-/* Adds TEXT: controls become blanks, NUL and what is not UTF-8 becomes U+FFFD; at most MOST octets, cut between characters. */
+/* Passes over the next record unless it is of KIND, without looking into it. False where one of KIND follows, or none is whole. */
+bool record_skip_other(struct str *rest, enum record_kind kind);
+
+/* Adds TEXT: controls become blanks (CR LF is LF where line ends are kept), NUL and what is not UTF-8 becomes U+FFFD; at most MOST octets, cut between characters. */
 void record_clean(struct buf *out, struct str text, size_t most, bool keep_line_ends);
 
 #endif

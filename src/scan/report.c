@@ -112,8 +112,7 @@ struct str report_records(const struct scan_report *r)
 
 bool report_next(struct str *rest, enum record_kind kind, struct record *out)
 {
-    while (record_read(rest, out))
-        if (out->kind == kind)
-            return true;
-    return false;
+    while (record_skip_other(rest, kind)) /* all of them were looked at when the report came */
+        ;
+    return record_read(rest, out) && out->kind == kind;
 }

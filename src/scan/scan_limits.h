@@ -15,7 +15,8 @@ struct scan_limits {
     uint32_t archive_levels;   /* archives in archives */
     uint32_t links;
     uint32_t pictures;         /* in which a QR code is looked for */
-    uint32_t wants_detail;     /* 1: texts too, for people who look (`postern inspect`) */
+    uint32_t wants_detail;     /* 1: texts too, for rules that read them and people who look (`postern inspect`) */
+    uint32_t wants_fields;     /* 1: the fields of the header too */
 };
 
 /* As the system's settings have it; without detail. */

@@ -20,7 +20,7 @@ static struct record sample(enum record_kind kind)
         r.hop = (struct record_hop){.date_ms = -5, .helo = STR("h"), .ip = STR("192.0.2.1")};
         break;
     case RECORD_TEXT:
-        r.text = (struct record_text){STR("1"), STR("visible"), STR("two\nlines")};
+        r.text = (struct record_text){STR("1"), STR("visible"), STR("two\r\nlines")};
         break;
     default:
         break;
