@@ -1,13 +1,14 @@
-/* rules.c: custom rules, kept in their order; what they mean is the filter's to judge. */
+/* rules.c: custom rules, kept in their order. One that the filter would not take is not kept (policy/rules.h). */
 #include "admin/parts.h"
 
 #include "base/clock.h"
+#include "policy/rules.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_RULES = 500, DEFINITION_MAX = 64 * 1024 };
+enum { MOST_RULES = RULES_PER_OWNER_MAX };
 
 #define RULE_COLUMNS "id, name, position, is_on, definition, created_ms, changed_ms"
 
@@ -38,12 +39,17 @@ static int rules_at(struct call *c)
 static char *definition_text(struct call *c)
 {
     char *text = json_dumps(json_object_get(c->in, "definition"), JSON_COMPACT | JSON_SORT_KEYS);
+    struct buf why = buf_make(500);
+    struct rule *rule = rule_compile(str_from(text), &why);
 
-    if (text && strlen(text) <= DEFINITION_MAX)
-        return text;
-    free(text);
-    call_wrong_field(c, "definition", "is larger than %d octets", (int)DEFINITION_MAX);
-    return NULL;
+    if (!rule) {
+        call_wrong_field(c, "definition", STR_FMT, STR_ARG(buf_str(&why)));
+        free(text);
+        text = NULL;
+    }
+    rule_free(&rule);
+    buf_free(&why);
+    return text;
 }
 
 static int rule_add_at(struct call *c)

@@ -10,6 +10,7 @@
 int64_t clock_wall_ms(void); /* milliseconds since 1970, UTC */
 int64_t clock_mono_ms(void); /* milliseconds since some start; never goes back */
 int64_t clock_mono_us(void); /* microseconds, not turned: for measuring only */
+int64_t clock_thread_us(void); /* processor time of this thread, not turned: for ceilings on work */
 void clock_turn(int64_t ms); /* adds MS to the offset (tests; atomic) */
 int64_t clock_offset_ms(void);
 

@@ -17,7 +17,7 @@ struct command_line {
     size_t words;
     const char *config;              /* --config, or the default */
     const char *control;             /* --control; NULL: from the configuration */
-    const char *reason, *domain, *tenant, *mailbox, *account, *route, *directory, *selector, *type;
+    const char *reason, *domain, *tenant, *mailbox, *account, *route, *directory, *selector, *type, *definition, *message, *from, *to, *ip;
     long limit;                      /* --limit; 0: not given */
     bool json, dry_run, no_samples, once, sender;
 };

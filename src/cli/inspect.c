@@ -49,7 +49,7 @@ static bool read_all(int fd, struct buf *out)
     return n == 0;
 }
 
-static struct blob *read_message(const char *path)
+struct blob *inspect_read_message(const char *path)
 {
     struct buf bytes = buf_make(MOST_BYTES);
     int fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
@@ -82,8 +82,8 @@ static bool name_the_host(struct settings *s, struct buf *error)
     return setting_parse(SETTING_host_name, names, 1, &value, error) && settings_set(s, NULL, SETTING_host_name, &value);
 }
 
-/* The configuration where there is one, else the defaults: a message can be looked at on any machine. */
-static struct settings *settings_or_defaults(const struct command_line *line)
+/* A message can be looked at on any machine. */
+struct settings *inspect_settings(const struct command_line *line)
 {
     struct buf error = buf_make(1024);
 
@@ -125,19 +125,24 @@ static void show(const struct command_line *line, const struct scan_report *repo
     json_decref(value);
 }
 
+bool inspect_scan(const struct blob *message, const struct policy *system, struct scan_report *out)
+{
+    struct scan_limits limits = scan_limits_of(system);
+
+    limits.wants_detail = limits.wants_fields = 1;
+    const char *why = trouble(scan_once(message, &limits, (uint64_t)setting_number(system, SETTING_scan_memory), setting_number(system, SETTING_scan_timeout), out));
+    if (why)
+        fprintf(stderr, "postern: %s\n", why);
+    return !why;
+}
+
 static int inspect(const struct command_line *line, const struct blob *message, const struct settings *settings)
 {
     const struct policy *p = settings_system(settings);
-    struct scan_limits limits = scan_limits_of(p);
     struct scan_report report;
 
-    limits.wants_detail = 1;
-    const char *why = trouble(scan_once(message, &limits, (uint64_t)setting_number(p, SETTING_scan_memory), setting_number(p, SETTING_scan_timeout),
-                                        &report));
-    if (why) {
-        fprintf(stderr, "postern: %s\n", why);
+    if (!inspect_scan(message, p, &report))
         return EX_SOFTWARE;
-    }
     const struct domain *domain = line->domain ? settings_domain(settings, str_from(line->domain)) : NULL;
     show(line, &report, domain ? &domain->policy : p);
     scan_report_free(&report);
@@ -150,10 +155,10 @@ int inspect_main(const struct command_line *line)
         fputs("usage: postern inspect FILE|- [--json] [--domain DOMAIN]\n", stderr);
         return EX_USAGE;
     }
-    struct settings *settings = settings_or_defaults(line);
+    struct settings *settings = inspect_settings(line);
     if (!settings)
         return EX_CONFIG;
-    struct blob *message = read_message(line->word[0]);
+    struct blob *message = inspect_read_message(line->word[0]);
     int code = message ? inspect(line, message, settings) : EX_NOINPUT;
     blob_unref(message);
     settings_unref(settings);

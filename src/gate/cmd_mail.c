@@ -84,6 +84,7 @@ static struct transaction *transaction_new(struct session *s, const struct mail_
     tx->runtime = gate_runtime_ref(s->runtime);
     tx->mail = *mail;
     tx->size_limit = (uint64_t)setting_number(session_policy(s), SETTING_max_message_size);
+    tx->envelope_rules = tx->message_rules = rule_budget_full();
     random_reference(tx->reference);
     return tx;
 }

@@ -3,6 +3,7 @@
  * refused attempt is logged under a recipient.
  */
 #include "gate/callout.h"
+#include "gate/custom_rules.h"
 #include "gate/cut_through.h"
 #include "gate/lookup.h"
 #include "gate/outgoing.h"
@@ -93,7 +94,7 @@ static struct finding check_transaction(struct session *s, const struct recipien
 static uint64_t fingerprint(const struct recipient *r)
 {
     return (r->domain ? r->policy->data_fingerprint : 0) ^ (r->allowed ? 0x9e3779b97f4a7c15U : 0) ^ (r->role ? 0xc2b2ae3d27d4eb4fU : 0) ^
-           (r->skips_content ? 0x165667b19e3779f9U : 0) ^ r->own_authors;
+           (r->skips_content ? 0x165667b19e3779f9U : 0) ^ r->own_authors ^ r->own_rules;
 }
 
 /* May both be in one message, whatever it is to each of them? A size that is too large for one of them, and a destination that answers in our stead, are answers for all. */
@@ -125,8 +126,15 @@ static struct finding check_bounce_rate(struct session *s, const struct recipien
     return count > (uint64_t)most ? finding_make(REASON_BOUNCE_LIMIT, "%s", "") : finding_none();
 }
 
+/* Without what a rule spares it. */
+static struct verdict weigh(const struct recipient *r, struct findings *found)
+{
+    findings_skip(found, &r->skips);
+    return verdict_decide(found, r->policy, r->allowed, r->role);
+}
+
 /* Everything about this recipient in the order of the specification; the first finding that decides wins. */
-static struct verdict judge(struct session *s, struct recipient *r, struct findings *found)
+static struct verdict judge(struct session *s, struct recipient *r, const struct rule_outcome *rules, struct findings *found)
 {
     const struct policy *p = r->policy;
     struct envelope_facts e = {.sender = &s->tx->mail.sender, .recipient = &r->args.recipient, .domain = r->domain, .scope = &r->scope, .is_known = r->domain && settings_knows_recipient(s->tx->runtime->settings, r->domain, r->scope.local_part),
@@ -134,13 +142,17 @@ static struct verdict judge(struct session *s, struct recipient *r, struct findi
                                .lacks_tag = r->lacks_tag};
 
     stage_recipient(&s->client, &e, str_from(s->runtime->host), p, s->tx->runtime->lists, found);
-    struct verdict v = verdict_decide(found, p, r->allowed, r->role);
+    struct verdict v = weigh(r, found);
+    if (v.action >= ACTION_REFUSE)
+        return v;
+    custom_rules_refuse(rules, found);
+    v = weigh(r, found);
     if (v.action >= ACTION_REFUSE)
         return v;
     struct sender_facts sender;
     lookup_sender(s, p, lists_ip_skips(s->tx->runtime->lists, &s->client.peer.ip, &r->scope), &sender);
     stage_sender(&s->client, &e, &sender, p, found);
-    v = verdict_decide(found, p, r->allowed, r->role);
+    v = weigh(r, found);
     if (v.action >= ACTION_REFUSE)
         return v;
     struct finding (*const more[])(struct session *, const struct recipient *) = {check_transaction, check_bounce_rate};
@@ -150,24 +162,26 @@ static struct verdict judge(struct session *s, struct recipient *r, struct findi
     }
     struct finding f = check_same_settings(s, r);
     findings_add(found, &f);
-    v = verdict_decide(found, p, r->allowed, r->role);
+    v = weigh(r, found);
     if (v.action >= ACTION_REFUSE)
         return v;
-    f = standing_check(s, r, &sender); /* only who could be accepted makes an acquaintance */
-    findings_add(found, &f);
-    v = verdict_decide(found, p, r->allowed, r->role);
+    if (!reason_set_has(&r->skips, REASON_GREYLISTED)) {
+        f = standing_check(s, r, &sender); /* only who could be accepted makes an acquaintance */
+        findings_add(found, &f);
+    }
+    v = weigh(r, found);
     if (v.action >= ACTION_REFUSE)
         return v;
     f = callout_sender(s, r);
     findings_add(found, &f);
-    v = verdict_decide(found, p, r->allowed, r->role);
+    v = weigh(r, found);
     if (v.action >= ACTION_REFUSE)
         return v;
     f = cut_through_rcpt(s, r); /* the dearest questions come last */
     findings_add(found, &f);
     f = callout_recipient(s, r);
     findings_add(found, &f);
-    return verdict_decide(found, p, r->allowed, r->role);
+    return weigh(r, found);
 }
 
 static bool add_recipient(struct transaction *tx, struct recipient *take)
@@ -348,7 +362,9 @@ enum session_next cmd_rcpt(struct session *s, struct str args)
     r->allowed = sender_is_allowed(s, &r->scope) || lists_recipient_allowed(s->tx->runtime->lists, &r->args.recipient, &r->scope, NULL);
     r->own_authors = lists_own_authors(s->tx->runtime->lists, &r->scope);
     r->skips_content = lists_ip_skips(s->tx->runtime->lists, &s->client.peer.ip, &r->scope) & SKIP_CONTENT;
-    struct verdict v = judge(s, r, &found);
+    struct rule_outcome rules;
+    custom_rules_at_rcpt(s, r, &rules);
+    struct verdict v = judge(s, r, &rules, &found);
     if (v.action >= ACTION_REFUSE) {
         enum session_next next = refuse(s, r, v.by, &found);
         recipient_free(r);

@@ -39,6 +39,13 @@ struct gate_runtime *gate_runtime_new(struct settings *take, struct tls_server *
     r->lists_until_ms = INT64_MAX;
     if (!r->lists || (store && !lists_store_load(store, r->lists, &r->lists_until_ms, error)))
         goto fail;
+    r->rules = rules_new();
+    if (!r->rules) {
+        buf_add_text(error, "out of memory");
+        goto fail;
+    }
+    if (store && !rules_store_load(store, r->rules, error))
+        goto fail;
     r->large_senders = large_senders_load(setting_text(p, SETTING_large_senders), error);
     if (!r->large_senders)
         goto fail;
@@ -63,6 +70,7 @@ struct gate_runtime *gate_runtime_new(struct settings *take, struct tls_server *
 fail:
     if (r) {
         lists_free(&r->lists);
+        rules_free(&r->rules);
         dnsbl_unref(r->dnsbl);
         large_senders_free(&r->large_senders);
     }
@@ -85,6 +93,7 @@ void gate_runtime_unref(struct gate_runtime *r)
         return;
     settings_unref(r->settings);
     lists_free(&r->lists);
+    rules_free(&r->rules);
     dnsbl_unref(r->dnsbl);
     large_senders_free(&r->large_senders);
     if (r->tls)

@@ -18,6 +18,7 @@
 #include "policy/facts.h"
 #include "policy/large_senders.h"
 #include "policy/lists.h"
+#include "policy/rules.h"
 #include "scan/scan.h"
 #include "spool/spool.h"
 #include "store/account_limits.h"
@@ -39,6 +40,7 @@ struct gate_runtime {
     atomic_uint refs;
     struct settings *settings; /* owned reference */
     struct lists *lists;       /* owned */
+    struct rules *rules;       /* owned */
     int64_t lists_until_ms;    /* wall clock: then an entry expires */
     struct dnsbl *dnsbl;       /* owned reference */
     struct large_senders *large_senders; /* owned */
@@ -48,7 +50,7 @@ struct gate_runtime {
     char why_url[160];
 };
 
-/* NULL with the reason in ERROR. TLS may be NULL; both references are taken. STORE (may be NULL) has lists, too. */
+/* NULL with the reason in ERROR. TLS may be NULL; both references are taken. STORE (may be NULL) has lists and rules, too. */
 struct gate_runtime *gate_runtime_new(struct settings *take, struct tls_server *take_tls, struct db *store, struct buf *error);
 struct gate_runtime *gate_runtime_ref(struct gate_runtime *r);
 void gate_runtime_unref(struct gate_runtime *r);
@@ -86,6 +88,7 @@ struct gate {
     atomic_uint waiting; /* workers that wait for a destination (cut_through.c) */
     atomic_uint asking;  /* workers that wait for the DNS (lookup.c) */
     _Atomic uint64_t accepted_messages, given[REASON_COUNT]; /* answers by reason */
+    _Atomic uint64_t limited_rules;      /* conditions of custom rules that took too much work, and so did not match */
     const char *spool_directory; /* owned */
     struct aside *aside;         /* owned */
     struct key_cache *keys;      /* owned; of DKIM and ARC */

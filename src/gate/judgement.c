@@ -1,6 +1,7 @@
 /* judgement.c: see judgement.h. */
 #include "gate/judgement.h"
 
+#include "gate/custom_rules.h"
 #include "gate/session.h"
 
 #include <stdlib.h>
@@ -20,7 +21,7 @@ static bool same_findings(const struct findings *a, const struct findings *b)
 static bool are_alike(const struct recipient *a, const struct recipient *b)
 {
     return a->policy == b->policy && a->allowed == b->allowed && a->role == b->role && a->skips_content == b->skips_content &&
-           a->own_authors == b->own_authors && same_findings(a->findings, b->findings);
+           a->own_authors == b->own_authors && a->own_rules == b->own_rules && same_findings(a->findings, b->findings);
 }
 
 /* The weakest finding that still marks the message. */
@@ -31,14 +32,18 @@ static void collect_tags(const struct findings *found, const struct policy *p, s
             findings_add(tags, &found->at[i]);
 }
 
-static void judge(struct judgement *j, struct message_facts *facts)
+static void judge(struct session *s, struct judgement *j, struct message_facts *facts)
 {
     const struct recipient *r = j->first;
+    struct rule_outcome rules;
 
     facts->scope = &r->scope;
     facts->skips_content = r->skips_content;
+    custom_rules_at_data(s, r, facts, &rules);
+    facts->rules = &rules;
     stage_message(facts, r->policy, &j->found);
-    struct verdict v = verdict_decide(&j->found, r->policy, r->allowed || author_is_allowed(facts), r->role);
+    facts->rules = NULL;
+    struct verdict v = verdict_decide(&j->found, r->policy, r->allowed || rules.allows || author_is_allowed(facts), r->role);
     if (v.action < ACTION_QUARANTINE && r->findings) { /* what was found before the message would have refused it by now, unless it keeps it back */
         struct verdict before = verdict_decide(r->findings, r->policy, r->allowed, r->role);
         if (before.action == ACTION_QUARANTINE)
@@ -72,7 +77,7 @@ bool judgements_make(struct session *s, struct message_facts *facts, struct judg
             if (!j)
                 return false;
             j->first = tx->recipients[i];
-            judge(j, facts);
+            judge(s, j, facts);
             out->at[out->count++] = j;
         }
         out->of[i] = j;

@@ -3,6 +3,7 @@
  * then comes 250. Whatever of ours fails on the way: 451, and the sender still has it.
  */
 #include "gate/authentication.h"
+#include "gate/custom_rules.h"
 #include "gate/cut_through.h"
 #include "gate/dmarc_count.h"
 #include "gate/judgement.h"
@@ -103,10 +104,11 @@ static const char *harmed(struct session *s, const char *trouble)
 static const char *scan(struct session *s, struct scan_report *report)
 {
     const struct transaction *tx = s->tx;
-    const struct scan_limits limits = scan_limits_of(settings_system(tx->runtime->settings));
+    struct scan_limits limits = scan_limits_of(settings_system(tx->runtime->settings));
 
     if (aside_holds(s->gate->aside, tx->body))
         return "it has harmed scan processes twice, and is not read again within the hour";
+    custom_rules_want(s, &limits);
     enum scan_result result = scan_pool_scan(s->gate->parts.scan, tx->body, &limits, report);
     const char *trouble = scan_trouble(result);
     return result == SCAN_CRASHED || result == SCAN_TIMEOUT ? harmed(s, trouble) : trouble;

@@ -3,6 +3,7 @@
  * are complete, says what they answered, and parks the session again. Nothing here waits for the client.
  */
 #include "gate/authentication.h"
+#include "gate/custom_rules.h"
 #include "gate/message_texts.h"
 #include "gate/session.h"
 
@@ -53,6 +54,7 @@ void session_reset_transaction(struct session *s)
     if (!tx)
         return;
     outgoing_end_message(s);
+    custom_rules_tell(s);
     s->tx = NULL;
     cut_through_free(&tx->cut);
     lookup_free(&tx->lookup);

@@ -44,6 +44,8 @@ struct recipient {
     bool is_return;              /* SRS: it goes back to whom we forwarded for, wherever that is */
     bool lacks_tag;              /* BATV: a bounce to an address that we have not given out */
     uint64_t own_authors;        /* lists_own_authors() */
+    uint64_t own_rules;          /* rules_fingerprint() */
+    struct reason_set skips;     /* checks that a rule lets it be spared, as far as the envelope decides */
     struct findings *findings;   /* owned; what was found before the message, may be NULL */
     int64_t quarantine_id;       /* of the copy that is kept; 0: none */
     char *standing;              /* owned; why it was not greylisted, NULL: it was not asked */
@@ -81,6 +83,7 @@ struct transaction {
     struct message_texts *texts;   /* for the log; NULL: not made yet */
     struct reputation_facts *origins; /* owned; NULL: not made out */
     bool is_proven;                /* of them a sender or signer */
+    struct rule_budget envelope_rules, message_rules; /* work that custom rules may still make: at RCPT, at DATA */
     bool is_counted;               /* in the reputation of its origins, or an attempt of it was */
 };
 

@@ -14,6 +14,7 @@
 #include "net/dnsbl.h"
 #include "policy/lists.h"
 #include "policy/reputation.h"
+#include "policy/rules.h"
 #include "scan/report.h"
 
 enum service { SERVICE_MX, SERVICE_SUBMISSION /* 587 */, SERVICE_SUBMISSIONS /* 465 */ };
@@ -73,6 +74,7 @@ struct message_facts {
     const struct reputation_facts *reputation; /* NULL: not asked */
     const struct lists *lists;         /* NULL: none */
     const struct list_scope *scope;    /* the recipient's; NULL where lists is */
+    const struct rule_outcome *rules;  /* of this recipient; NULL: none */
     bool skips_content;                /* the client's network is on a list that lets it: size and loops are checked all the same */
     uint64_t size;
     bool smtputf8;

@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 struct finding finding_none(void)
 {
@@ -31,9 +32,20 @@ const struct finding *findings_first(const struct findings *list, enum reason r)
     return NULL;
 }
 
+/* Each custom rule that matches is a finding of its own. */
+static bool is_there(const struct findings *list, const struct finding *f)
+{
+    if (f->reason != REASON_CUSTOM_RULE)
+        return findings_first(list, f->reason);
+    for (size_t i = 0; i < list->count; i++)
+        if (list->at[i].reason == f->reason && strcmp(list->at[i].evidence, f->evidence) == 0)
+            return true;
+    return false;
+}
+
 void findings_add(struct findings *list, const struct finding *f)
 {
-    if (f->reason == REASON_NONE || findings_first(list, f->reason))
+    if (f->reason == REASON_NONE || is_there(list, f))
         return;
     if (list->count == FINDINGS_MAX) {
         list->dropped++;

@@ -27,7 +27,7 @@ struct findings {
 
 struct finding finding_none(void);
 struct finding finding_make(enum reason r, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Adds F unless it is none, or its reason is there already. */
+/* Adds F unless it is none, or its reason is there already (a custom rule: with the same evidence). */
 void findings_add(struct findings *list, const struct finding *f);
 const struct finding *findings_first(const struct findings *list, enum reason r); /* NULL: not there */
 

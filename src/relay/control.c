@@ -84,14 +84,15 @@ static json_t *relay_stats(struct relay *r)
     struct spool_stats spool;
 
     spool_stats(r->spool, &spool);
-    return json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "ok", 1, "uptime_ms",
+    return json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:I}", "ok", 1, "uptime_ms",
                      (json_int_t)(clock_mono_ms() - r->started_ms), "sessions", (json_int_t)atomic_load(&r->gate->sessions),
                      "workers_busy", (json_int_t)waiter_busy(r->waiter), "scanners", (json_int_t)scan_pool_size(r->scan),
                      "accepted_messages", (json_int_t)atomic_load(&r->gate->accepted_messages), "queue_messages",
                      (json_int_t)spool.messages, "queue_recipients", (json_int_t)spool.recipients, "commits", (json_int_t)spool.commits,
                      "bytes_free", (json_int_t)spool.bytes_free, "spool_failed", spool.failed, "answers", stats_answers(r->gate),
                      "block_lists", stats_block_lists(r->gate), "greylist", stats_greylist(r->greylist), "reputation", control_reputation_stats(r->reputation), "dns", control_dns_stats(r->dns),
-                     "message_log", stats_message_log(r->rows));
+                     "message_log", stats_message_log(r->rows), "limited_rules",
+                     (json_int_t)atomic_load(&r->gate->limited_rules));
 }
 
 /* Only where the configuration says that this is a test: it moves every deadline and schedule. */

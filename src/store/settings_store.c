@@ -302,3 +302,47 @@ bool lists_store_load(struct db *d, struct lists *l, int64_t *until_ms, struct b
     buf_addf(error, "the store: %s", db_error(d));
     return false;
 }
+
+/* Whose rule it is, in the store and in words. False: the owner is gone. */
+static bool rule_owner(struct db_rows *r, struct list_owner *owner, char *where, size_t size)
+{
+    struct str level = db_text(r, 0), domain = db_text(r, 4);
+
+    if (str_is(level, "s"))
+        *owner = (struct list_owner){.level = LEVEL_S};
+    else if (str_is(level, "t"))
+        *owner = (struct list_owner){.level = LEVEL_T, .tenant = db_number(r, 1)};
+    else if (str_is(level, "d") && domain.len)
+        *owner = (struct list_owner){.level = LEVEL_D, .domain = domain};
+    else
+        return false;
+    snprintf(where, size, "of " STR_FMT, STR_ARG(owner->level == LEVEL_S ? STR("the operator") : owner->level == LEVEL_T ? STR("the provider") : domain));
+    return true;
+}
+
+static void take_rule(struct db_rows *r, struct rules *rules)
+{
+    struct buf why = buf_make(500);
+    struct list_owner owner;
+    char where[300];
+
+    if (!rule_owner(r, &owner, where, sizeof where))
+        buf_add_text(&why, "its owner is not there");
+    if (why.len || !rules_add(rules, &owner, str_from(where), db_text(r, 2), db_text(r, 3), &why))
+        log_warning("the store: the rule \"" STR_FMT "\" (%lld) does not count: " STR_FMT, STR_ARG(str_sub(db_text(r, 2), 0, RULE_NAME_MAX)), (long long)db_number(r, 5),
+                    STR_ARG(buf_str(&why)));
+    buf_free(&why);
+}
+
+bool rules_store_load(struct db *d, struct rules *rules, struct buf *error)
+{
+    struct db_rows *r = db_query(d, "SELECT r.level, r.owner, r.name, r.definition, d.name, r.id FROM rule r LEFT JOIN domain d ON r.level = 'd' AND d.id = r.owner "
+                                    "WHERE r.is_on <> 0 ORDER BY r.level, r.owner, r.position, r.id", NULL, 0);
+
+    while (db_next(r))
+        take_rule(r, rules);
+    if (db_done(&r) == DB_OK)
+        return true;
+    buf_addf(error, "the store: %s", db_error(d));
+    return false;
+}

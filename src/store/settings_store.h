@@ -1,8 +1,9 @@
-/* settings_store.h: tenants, domains, mailboxes, settings and lists of the store, on top of what the configuration file says. */
+/* settings_store.h: tenants, domains, mailboxes, settings, lists and rules of the store, on top of what the configuration file says. */
 #ifndef STORE_SETTINGS_STORE_H
 #define STORE_SETTINGS_STORE_H
 
 #include "policy/lists.h"
+#include "policy/rules.h"
 #include "store/db.h"
 
 /*
@@ -14,5 +15,8 @@ bool settings_store_load(struct db *d, struct settings *s, struct buf *error) __
 
 /* Adds the store's list entries that have not expired. *UNTIL_MS gets the wall clock's time when the next one does, INT64_MAX for none. */
 bool lists_store_load(struct db *d, struct lists *l, int64_t *until_ms, struct buf *error) __attribute__((warn_unused_result));
+
+/* Adds the store's rules that are on, in their order. One that this program cannot take is left out and said. */
+bool rules_store_load(struct db *d, struct rules *r, struct buf *error) __attribute__((warn_unused_result));
 
 #endif

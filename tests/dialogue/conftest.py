@@ -8,6 +8,7 @@
     given zone NAME TYPE DATA                     a line of the zone that stands in for DNS
     given list sender-block: *@bad.test           a line of a list file
     given account LOGIN PASSWORD                  an outgoing account; LOGIN without a password: a network, client is it
+    given rule acme.test NAME: JSON               a custom rule of the domain, or of the operator; in this order
     given client 127.0.0.9                        the client's address
     given listener mx|submission|submissions
     given others 10                               so many connections of the same client are open already
@@ -36,6 +37,7 @@ Two more tests come from each dialogue that names a reason, as the catalogue dem
 not come, and with the sender on the allow list it must be lifted exactly where its row says so.
 """
 import base64
+import json
 import os
 import re
 import sys
@@ -106,7 +108,7 @@ class Run:
     def __init__(self, dialogue, extra_setting=None, allow=None, passes=False):
         self.dialogue, self.passes = dialogue, passes
         self.settings, self.domains, self.lists, self.zone = {}, {}, {}, ""
-        self.accounts = []
+        self.accounts, self.rules = [], []
         self.client_address, self.listener, self.others, self.earlier = "127.0.0.9", "mx", 0, 0
         for given in dialogue.givens:
             self.given(given)
@@ -138,6 +140,10 @@ class Run:
         if found:
             self.lists[found.group(1)] = self.lists.get(found.group(1), "") + found.group(2) + "\n"
             return
+        found = re.fullmatch(r"rule (\S+) ([^:]+): (.*)", text)
+        if found:
+            self.rules.append((found.group(1), found.group(2), json.loads(found.group(3))))
+            return
         word, _, rest = text.partition(" ")
         if word == "no-off":
             return
@@ -163,6 +169,8 @@ class Run:
         for login, *password in self.accounts:
             self.gateway.account("add", login, *([] if password else [self.client_address, "--type", "network", "--domain", list(self.domains)[0]]),
                                  password=password[0] if password else None)
+        for rule in self.rules:
+            self.gateway.rule(*rule)
         with self.gateway as g:
             self.port = {"mx": g.mx, "submission": g.submission, "submissions": g.submissions}[self.listener]
             connect = lambda: pt.Client(("127.0.0.1", self.port), self.client_address, tls=self.listener == "submissions", banner=False)

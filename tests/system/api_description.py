@@ -39,7 +39,7 @@ def operations(document=None):
 # What a schema alone cannot know of a field.
 GOOD = {"pattern": "sender.test", "routes": ["127.0.0.1:25"], "networks": ["192.0.2.0/24"], "permissions": ["view-meta"], "address": "192.0.2.1",
         "password": "long enough for all", "old": "long enough for all", "new": "another that is long", "code": "000000", "value": "yes", "skip": ["dns"],
-        "definition": {"what": "tag"}, "type": "MX", "aliases": ["other"], "tenant": None, "domain": None, "mailbox": None, "parent": None, "expires_days": 5,
+        "definition": {"conditions": [{"what": "size", "operator": "larger", "value": 1000000000}], "action": "tag"}, "type": "MX", "aliases": ["other"], "tenant": None, "domain": None, "mailbox": None, "parent": None, "expires_days": 5,
         "position": 5, "older_s": 1, "minutes": 5, "count": 0, "state": "queued"}
 
 

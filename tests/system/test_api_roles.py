@@ -29,7 +29,7 @@ class Side:
         ids["mailbox"] = local.made("domains/%s/mailboxes" % domain, {"local_part": "ann"})["id"]
         ids["account"] = local.made("domains/%s/accounts" % domain, {"kind": "user", "login": "out@" + domain, "password": PASSWORD})["id"]
         ids["entry"] = local.made("domains/%s/lists/sender-allow" % domain, {"pattern": "friend@%s.example" % name})["id"]
-        ids["rule"] = local.made("domains/%s/rules" % domain, {"name": "rule of " + name, "definition": {"what": "tag"}})["id"]
+        ids["rule"] = local.made("domains/%s/rules" % domain, {"name": "rule of " + name, "definition": {"conditions": [{"what": "size", "operator": "larger", "value": 1000000000}], "action": "tag"}})["id"]
         ids["person"] = local.made("persons", {"login": "boss-" + name, "role": "domain-owner", "domain": domain, "password": PASSWORD})["id"]
         ids["key"] = local.made("persons/boss-%s/keys" % name, {"name": "key of " + name, "permissions": ["view-meta"]})["id"]
         ids["alias"] = local.made("domains/%s/aliases" % domain, {"name": "alias-%s.test" % name})["name"]
