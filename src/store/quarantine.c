@@ -217,7 +217,12 @@ enum db_result quarantine_remove(struct db *d, int64_t id, struct str by, int64_
 {
     const struct db_value values[] = {DB_N(id), DB_T(by), DB_N(clock_wall_ms())};
 
-    return db_run(d, "UPDATE quarantine SET state = 'removed', changed_by = $2, changed_ms = $3 WHERE id = $1 AND state = 'kept'", values, 3, changed);
+    enum db_result result = db_run(d, "UPDATE quarantine SET state = 'removed', changed_by = $2, changed_ms = $3 WHERE id = $1 AND state = 'kept'", values, 3, changed);
+    if (result != DB_OK || !*changed)
+        return result;
+    /* the message log says so, too */
+    return DB_RUN(d, "UPDATE message SET status = CASE status WHEN 'quarantined' THEN 'quarantine-removed' ELSE status END, changed_ms = $2 WHERE (reference, recipient) IN "
+                     "(SELECT reference, recipient FROM quarantine WHERE id = $1)", DB_N(id), DB_N(values[2].number));
 }
 
 bool quarantine_next_release(struct db *d, int64_t *id, struct buf *envelope, struct buf *header, struct buf *body)
@@ -240,6 +245,9 @@ int64_t quarantine_expire(struct db *d, int64_t now_ms, int64_t forget_ms)
     const struct db_value values[] = {DB_N(now_ms), DB_N(forget_ms), DB_N(AT_ONCE)};
     static const char *const steps[] = {
         "UPDATE quarantine SET state = 'expired', changed_ms = $1 WHERE id IN (SELECT id FROM quarantine WHERE state = 'kept' AND expires_ms <= $1 LIMIT $3)",
+        /* the message log says so, too; with the status in WHERE, SQLite would take its index and look at all that is in quarantine */
+        "UPDATE message SET status = CASE status WHEN 'quarantined' THEN 'quarantine-expired' ELSE status END, changed_ms = $1 WHERE (reference, recipient) IN "
+        "(SELECT reference, recipient FROM quarantine WHERE state = 'expired' AND changed_ms = $1)",
         /* the row stays for the log's sake; an empty body stands for one that is gone */
         "UPDATE body SET data = $4, header = $4, packing = 'none', size = 0 WHERE id IN (SELECT b.id FROM body b WHERE b.size > 0 AND b.id IN "
         "(SELECT q.body FROM quarantine q WHERE q.state IN ('released', 'removed', 'expired')) AND b.id NOT IN "

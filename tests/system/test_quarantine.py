@@ -111,6 +111,8 @@ def test_what_is_old_goes_with_its_body(gateway):
     sizes = pt.poll(lambda: (rows := [r[0] for r in store(gateway).execute("SELECT length(data) FROM body ORDER BY id")]) and rows[0] == 0 and rows)
     assert sizes[1] > 0
     assert [r["recipient"] for r in kept(gateway, state="kept")] == ["ann@acme.test"]
+    logged = {r[0]: r[1] for r in store(gateway).execute("SELECT recipient, status FROM message")}
+    assert logged == {"ann@short.test": "quarantine-expired", "bob@short.test": "quarantine-expired", "ann@acme.test": "quarantined"}
 
 
 def test_a_quarantine_that_cannot_be_written_is_a_451(gateway):
