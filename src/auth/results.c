@@ -31,17 +31,26 @@ static bool take_sign(struct structured *s, int sign)
     return true;
 }
 
-/* Behind the next ';', or to the end. */
-static void skip_item(struct structured *s)
+/* "user@example.net", "example.net" */
+static struct str domain_of(struct str value)
 {
-    struct str passed_over;
+    ptrdiff_t at = str_find_last(value, '@');
+    return at < 0 ? value : str_from_index(value, (size_t)at + 1);
+}
 
-    while (structured_peek(s) >= 0) {
-        if (structured_skip(s) || structured_take_quoted(s, &passed_over))
+/* Behind the next ';', or to the end. */
+static void read_properties(struct structured *s, struct results_item *out)
+{
+    while (structured_peek(s) >= 0 && !take_sign(s, ';')) {
+        size_t before = s->rest.len;
+        struct str name = take_word(s);
+        if (s->rest.len == before) {
+            structured_advance(s, 1);
             continue;
-        if (take_sign(s, ';'))
-            return;
-        structured_advance(s, 1);
+        }
+        struct str value = take_sign(s, '=') ? take_word(s) : str_n("", 0);
+        if (str_is_case(name, "header.from") && !out->header_from.len)
+            out->header_from = domain_of(value);
     }
 }
 
@@ -78,7 +87,8 @@ bool results_next(struct results *r, struct results_item *out)
             take_word(&r->cursor);
         bool has_result = out->method.len && take_sign(&r->cursor, '=');
         out->result = has_result ? take_word(&r->cursor) : str_n("", 0);
-        skip_item(&r->cursor);
+        out->header_from = str_n("", 0);
+        read_properties(&r->cursor, out);
         if (out->result.len)
             return true;
     }

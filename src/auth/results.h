@@ -15,11 +15,12 @@ struct results {
 
 struct results_item {
     struct str method, result; /* "dkim", "pass"; as written */
+    struct str header_from;    /* the domain of property header.from (of dmarc); "" none */
 };
 
 /* False where VALUE does not begin as such a field does. */
 bool results_open(struct str value, bool is_arc, struct results *out) __attribute__((warn_unused_result));
-/* The next method and its result; properties and reasons are passed over. False at the end, which "none" is too. */
+/* The next method and its result; other properties and reasons are passed over. False at the end, which "none" is too. */
 bool results_next(struct results *r, struct results_item *out);
 /* Of a Received-SPF: *RECEIVER, with its backslashes. False where VALUE names none, or two, or is not as such a field is: readers may then differ. */
 bool results_spf_receiver(struct str value, struct str *receiver) __attribute__((warn_unused_result));

@@ -2,12 +2,22 @@
 #include "policy/policy.h"
 
 #include "auth/arc.h"
+#include "mail/address.h"
 
-static bool says(struct str results, struct str wanted)
+/* "… dmarc=pass header.from=example.net …": of AUTHOR, where it says of whom. */
+static bool says_pass(struct str results, const char *author)
 {
-    while (results.len)
-        if (str_eq_case(str_cut(&results, ' '), wanted))
+    char domain[256];
+
+    while (results.len) {
+        if (!str_is_case(str_cut(&results, ' '), "dmarc=pass"))
+            continue;
+        struct str rest = results, of = str_cut(&rest, ' ');
+        if (!str_starts_case(of, STR("header.from=")))
             return true;
+        if (domain_to_ascii(str_from_index(of, 12), domain, sizeof domain) && str_is_case(str_from(domain), author))
+            return true;
+    }
     return false;
 }
 
@@ -19,7 +29,8 @@ static bool is_trusted(const struct setting_list *list, const char *sealer)
     return false;
 }
 
-/* RFC 8617 §7.2.1: an unbroken chain whose last seal is of somebody we trust, and he found DMARC to pass before he changed the message. */
+/* RFC 8617 §7.2.1: an unbroken chain whose last seal is of somebody we trust, and he found DMARC to pass, for this
+ * author, before he changed the message. */
 static bool is_vouched_for(const struct message_facts *m, const struct policy *p)
 {
     const struct author_facts *a = m->author;
@@ -30,7 +41,7 @@ static bool is_vouched_for(const struct message_facts *m, const struct policy *p
         return false;
     while (report_next(&rest, RECORD_RESULTS, &r))
         if (r.results.instance == a->chain_sets && r.results.is_readable)
-            return says(r.results.results, STR("dmarc=pass"));
+            return says_pass(r.results.results, a->domain);
     return false;
 }
 

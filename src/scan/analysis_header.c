@@ -96,14 +96,17 @@ static void read_hop(struct analysis *a, const struct header_field *f)
     note(a, &r);
 }
 
-/* "spf=pass dkim=fail", in the arena. */
+/* "spf=pass dmarc=fail header.from=example.net", in the arena. */
 static struct str results_text(struct analysis *a, struct results *fields)
 {
     struct buf text = buf_make(RECORD_TEXT_MAX);
     struct results_item item;
 
-    while (!text.failed && results_next(fields, &item))
+    while (!text.failed && results_next(fields, &item)) {
         buf_addf(&text, "%s" STR_FMT "=" STR_FMT, text.len ? " " : "", STR_ARG(item.method), STR_ARG(item.result));
+        if (item.header_from.len)
+            buf_addf(&text, " header.from=" STR_FMT, STR_ARG(item.header_from));
+    }
     struct str kept = arena_str(a->arena, buf_str(&text));
     buf_free(&text);
     return kept;

@@ -78,7 +78,7 @@ struct record_results {
     uint32_t line;
     uint64_t offset, length;         /* octets of the message: the whole field with its line ending */
     struct str authserv_id;
-    struct str results;              /* "spf=pass dkim=fail" */
+    struct str results;              /* "spf=pass dmarc=fail header.from=example.net" */
 };
 
 /* Where text, HTML or a file leads to. */

@@ -204,7 +204,10 @@ def sealed(text, key, results_say):
 
 
 @pytest.mark.parametrize("says,to,reply", [("dmarc=pass header.from=reject.test", "ann@arc.test", "250"), ("dmarc=fail header.from=reject.test", "ann@arc.test", "550"),
-                                           ("dmarc=pass header.from=reject.test", "ann@acme.test", "550")])
+                                           ("dmarc=pass header.from=reject.test", "ann@acme.test", "550"),
+                                           ("dmarc=pass header.from=signer.test", "ann@arc.test", "550"),
+                                           ("dmarc=fail header.from=reject.test; dmarc=pass header.from=signer.test", "ann@arc.test", "550"),
+                                           ("dmarc=pass header.from=x@REJECT.test", "ann@arc.test", "250"), ("dmarc=pass", "ann@arc.test", "250")])
 def test_a_trusted_sealer_vouches(gateway, key, says, to, reply):
     text = sealed(message("reject.test"), key, says)
     assert say(gateway, text, to=to).startswith(reply)

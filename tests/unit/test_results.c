@@ -14,6 +14,8 @@ static void read_back(void **state)
         {false, "(a;b) \"mx.example.com\" (c) ; dkim / 1 = fail (bad; signature) reason=\"x;y\" header.d=a.test ; dmarc=pass", "mx.example.com|0|dkim=fail dmarc=pass "},
         {false, "example.com", "example.com|0|"},
         {false, "example.com; ; dkim; =x; spf=neutral;", "example.com|0|spf=neutral "},
+        {false, "example.com; dmarc=fail reason=\"\" \"; dmarc=pass\" header.from=a.test (b); spf=pass", "example.com|0|dmarc=fail:a.test spf=pass "},
+        {false, "example.com; dmarc=pass policy.dmarc=none Header.From = \"x@a.test\" header.from=b.test", "example.com|0|dmarc=pass:a.test "},
         {false, "", NULL},
         {false, "; spf=pass", NULL},
         {false, "a b; spf=pass", NULL},
@@ -32,8 +34,8 @@ static void read_back(void **state)
         if (results_open(str_from(rows[i].value), rows[i].is_arc, &r)) {
             snprintf(got, sizeof got, "%.*s|%u|", (int)r.authserv_id.len, r.authserv_id.at, r.instance);
             while (results_next(&r, &item))
-                snprintf(got + strlen(got), sizeof got - strlen(got), "%.*s=%.*s ", (int)item.method.len, item.method.at, (int)item.result.len,
-                         item.result.at);
+                snprintf(got + strlen(got), sizeof got - strlen(got), "%.*s=%.*s%s%.*s ", (int)item.method.len, item.method.at, (int)item.result.len,
+                         item.result.at, item.header_from.len ? ":" : "", (int)item.header_from.len, item.header_from.at);
         }
         print_message("%s\n", rows[i].value);
         assert_string_equal(got, rows[i].all ? rows[i].all : "");
