@@ -483,10 +483,12 @@ def test_the_log_tells_what_became_of_a_message(gateway, local):
 
     def delivered():
         """its row"""
-        found = rows(local, "messages?sender_domain=logs.test&status=delivered&days=1")
+        found = rows(local, "messages?filter=from:*@logs.test%20status:delivered%20since:1d")
         return found and found[0]
     row = poll(delivered)
     assert row["recipient"] == "ann@logged.test" and row["subject"] == "test"
+    wrong = local.get("messages?filter=nonsense:x")
+    assert wrong.status == 400 and wrong.json["errors"][0]["pointer"] == "/filter"
     whole = local.get("messages/" + row["id"]).json
     assert whole["host"] and whole["helo"] == "client.example.test" and isinstance(whole["findings"], list)
 
