@@ -18,8 +18,9 @@ struct command_line {
     const char *config;              /* --config, or the default */
     const char *control;             /* --control; NULL: from the configuration */
     const char *reason, *domain, *tenant, *mailbox, *account, *route, *directory, *selector, *type, *definition, *message, *from, *to, *ip;
+    const char *model, *index, *rate, *protocol;
     long limit;                      /* --limit; 0: not given */
-    bool json, dry_run, no_samples, once, sender;
+    bool json, dry_run, no_samples, once, sender, learn;
 };
 
 /* One per row of commands.def. Returns a sysexits code. */

@@ -21,9 +21,10 @@ struct analyzer *analyzer_new(void)
     a->files = file_context_new();
     a->signatures = signature_context_new();
     a->found = calloc(SIGNATURES_MAX, sizeof *a->found);
+    a->features = features_new();
     a->important = buf_make(REPORT_TAIL_MAX); /* the minor ones are put behind at the end */
     a->minor = buf_make(MINOR_MAX);
-    if (!a->charsets || !a->links || !a->files || !a->signatures || !a->found)
+    if (!a->charsets || !a->links || !a->files || !a->signatures || !a->features || !a->found)
         analyzer_free(&a);
     return a;
 }
@@ -39,6 +40,7 @@ void analyzer_free(struct analyzer **a)
     if ((*a)->files)
         file_context_free(&(*a)->files);
     signature_context_free(&(*a)->signatures);
+    features_free(&(*a)->features);
     free((*a)->found);
     arena_free(&(*a)->arena);
     buf_free(&(*a)->important);
@@ -55,6 +57,7 @@ void note(struct analysis *a, const struct record *r)
     struct buf *out = is_important ? &a->tools->important : &a->tools->minor;
     size_t before = out->len;
 
+    collect_record(a, r);
     if (record_write(out, r) && (!is_important || out->len <= IMPORTANT_MAX)) {
         a->report->record_count++;
         return;
@@ -109,6 +112,7 @@ void analyze(struct analyzer *tools, struct str message, const struct scan_limit
     tools->arena = arena_make(own_memory + (size_t)limits->decoded_bytes + (size_t)limits->unpacked_bytes);
     buf_clear(&tools->important);
     buf_clear(&tools->minor);
+    features_clear(tools->features);
     scan_message(message, out);
     struct analysis a = {
         .tools = tools, .arena = &tools->arena, .message = message, .limits = limits, .report = out,
@@ -119,6 +123,7 @@ void analyze(struct analyzer *tools, struct str message, const struct scan_limit
     };
     analyze_tree(&a, message);
     read_signatures(&a, message);
+    note_collected(&a);
     finish(&a);
     arena_free(&tools->arena);
 }

@@ -175,6 +175,7 @@ void analyze_header(struct analysis *a, const struct mime_part *root)
         note_field_defects(a, &f);
         if (a->limits->wants_fields && fields++ < MOST_FIELDS)
             note_field(a, &f);
+        collect_field(a, &f);
         if (str_is_case(f.name, "Subject") && !subject) {
             subject = true;
             read_subject(a, &f);

@@ -8,6 +8,7 @@
 #include "mail/link.h"
 #include "mail/mime.h"
 #include "scan/analysis.h"
+#include "scan/classify/features.h"
 #include "scan/files/file.h"
 
 enum { MOST_MAIL_IN_FILES = 3 /* messages in archives in messages … */, LINKS_DEEP = 3 /* links nested in links */ };
@@ -19,6 +20,7 @@ struct analyzer {
     struct signature_context *signatures;
     struct signature *found; /* owned; SIGNATURES_MAX */
     struct arena arena;
+    struct features *features; /* owned; filled where limits want it */
     struct buf important, minor; /* records: defects, parts, files; links, addresses, texts */
 };
 
@@ -51,6 +53,12 @@ void note_defect(struct analysis *a, struct place at, bool is_ambiguous, const c
 void analyze_leaf(struct analysis *a, const struct mime_part *part);
 void note_part(struct analysis *a, const struct mime_part *part, const char *charset, const struct decoded *d /* NULL: holds parts */);
 struct place place_of(const struct mime_part *part);
+
+/* analysis_features.c: what the statistical filter sees; nothing where nobody wants it. */
+void collect_record(struct analysis *a, const struct record *r);
+void collect_field(struct analysis *a, const struct header_field *f);
+struct features *collector(struct analysis *a); /* NULL: nothing is collected */
+void note_collected(struct analysis *a);
 
 void analyze_header(struct analysis *a, const struct mime_part *root);
 void analyze_tree(struct analysis *a, struct str message);

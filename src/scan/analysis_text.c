@@ -139,6 +139,8 @@ void analyze_plain(struct analysis *a, struct place at, struct str declared, str
     note_charset(a, at, &c);
     note_tricks(a, at, c.text);
     note_text(a, at, "plain", c.text);
+    if (collector(a))
+        features_text(collector(a), c.text);
     analyze_links(a, at, "text", c.text);
     analyze_embedded(a, at, content);
 }
@@ -191,11 +193,16 @@ bool analyze_html(struct analysis *a, struct place at, struct str declared, stru
     const struct html_limits limits = {.visible_bytes = TEXT_BYTES, .hidden_bytes = TEXT_BYTES / 4, .links = a->links_left, .depth = HTML_DEPTH};
     struct charset_result c;
     struct html_result h;
+    struct features *f = collector(a);
 
     charset_decode(a->tools->charsets, a->arena, declared.len ? declared : html_meta_charset(content), content, TEXT_BYTES, &c);
     str_copy(used, 32, str_from(c.used));
     note_charset(a, at, &c);
-    html_read(a->arena, c.text, &limits, NULL, NULL, &h);
+    html_read(a->arena, c.text, &limits, f ? features_html : NULL, f, &h);
+    if (f) {
+        features_text(f, h.title);
+        features_text(f, h.visible);
+    }
     note_features(a, at, &h);
     note_tricks(a, at, h.visible);
     note_text(a, at, "title", h.title);

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum field_type { FIELD_BOOL, FIELD_U8, FIELD_U16, FIELD_U32, FIELD_U64, FIELD_I64, FIELD_TEXT, FIELD_LONG_TEXT, FIELD_BYTES, FIELD_HASH };
+enum field_type { FIELD_BOOL, FIELD_U8, FIELD_U16, FIELD_U32, FIELD_U64, FIELD_I64, FIELD_TEXT, FIELD_LONG_TEXT, FIELD_BYTES, FIELD_LONG_BYTES, FIELD_HASH };
 
 struct field {
     enum field_type type;
@@ -47,6 +47,8 @@ static const struct field results_fields[] = {AT(results, U8, instance), AT(resu
 static const struct field text_fields[] = {AT(text, TEXT, path), AT(text, TEXT, kind), AT(text, LONG_TEXT, text)};
 static const struct field field_fields[] = {AT(field, TEXT, name), AT(field, TEXT, value)};
 
+static const struct field features_fields[] = {AT(features, U8, view), AT(features, LONG_BYTES, set)};
+
 #define SHAPE(fields) {fields, sizeof(fields) / sizeof *(fields)}
 
 static const struct shape {
@@ -57,6 +59,7 @@ static const struct shape {
     [RECORD_MAILBOX] = SHAPE(mailbox_fields), [RECORD_HOP] = SHAPE(hop_fields),   [RECORD_LINK] = SHAPE(link_fields),
     [RECORD_SIGNATURE] = SHAPE(signature_fields), [RECORD_RESULTS] = SHAPE(results_fields),
     [RECORD_TEXT] = SHAPE(text_fields), [RECORD_FIELD] = SHAPE(field_fields),
+    [RECORD_FEATURES] = SHAPE(features_fields),
 };
 
 enum { HASH_OCTETS = 32, HEAD_OCTETS = 1 + sizeof(uint32_t) };
@@ -73,14 +76,15 @@ static size_t width(enum field_type type)
     case FIELD_HASH: return HASH_OCTETS;
     case FIELD_TEXT:
     case FIELD_LONG_TEXT:
-    case FIELD_BYTES: break;
+    case FIELD_BYTES:
+    case FIELD_LONG_BYTES: break;
     }
     return 0;
 }
 
 static size_t ceiling_of(enum field_type type)
 {
-    return type == FIELD_LONG_TEXT ? RECORD_LONG_TEXT_MAX : type == FIELD_BYTES ? RECORD_BYTES_MAX : RECORD_TEXT_MAX;
+    return type == FIELD_LONG_TEXT ? RECORD_LONG_TEXT_MAX : type == FIELD_BYTES ? RECORD_BYTES_MAX : type == FIELD_LONG_BYTES ? RECORD_LONG_BYTES_MAX : RECORD_TEXT_MAX;
 }
 
 static size_t sequence_length(struct str s)
@@ -146,8 +150,8 @@ static void write_text(struct buf *out, struct str text, enum field_type type)
 
     if (!buf_add(out, &len, sizeof len))
         return;
-    if (type == FIELD_BYTES)
-        buf_add_str(out, str_sub(text, 0, RECORD_BYTES_MAX));
+    if (type == FIELD_BYTES || type == FIELD_LONG_BYTES)
+        buf_add_str(out, str_sub(text, 0, ceiling_of(type)));
     else
         record_clean(out, text, ceiling_of(type), type == FIELD_LONG_TEXT);
     len = (uint32_t)(out->len - place - sizeof len);
@@ -215,7 +219,7 @@ static bool read_text(struct str *rest, struct str *out, enum field_type type)
         return false;
     *out = str_sub(*rest, 0, len);
     *rest = str_from_index(*rest, len);
-    return type == FIELD_BYTES || text_is_clean(*out, type == FIELD_LONG_TEXT);
+    return type == FIELD_BYTES || type == FIELD_LONG_BYTES || text_is_clean(*out, type == FIELD_LONG_TEXT);
 }
 
 static bool read_field(struct str *rest, struct record *r, const struct field *f)

@@ -8,9 +8,9 @@
 
 #include "base/buf.h"
 
-enum record_kind { RECORD_DEFECT = 1, RECORD_PART, RECORD_FILE, RECORD_MAILBOX, RECORD_HOP, RECORD_LINK, RECORD_SIGNATURE, RECORD_RESULTS, RECORD_TEXT, RECORD_FIELD, RECORD_KIND_END };
+enum record_kind { RECORD_DEFECT = 1, RECORD_PART, RECORD_FILE, RECORD_MAILBOX, RECORD_HOP, RECORD_LINK, RECORD_SIGNATURE, RECORD_RESULTS, RECORD_TEXT, RECORD_FIELD, RECORD_FEATURES, RECORD_KIND_END };
 
-enum { RECORD_TEXT_MAX = 2048 /* octets of one text; RECORD_TEXT's own may be longer */, RECORD_LONG_TEXT_MAX = 256 * 1024, RECORD_BYTES_MAX = 1024 };
+enum { RECORD_TEXT_MAX = 2048 /* octets of one text; RECORD_TEXT's own may be longer */, RECORD_LONG_TEXT_MAX = 256 * 1024, RECORD_BYTES_MAX = 1024, RECORD_LONG_BYTES_MAX = 64 * 1024 };
 
 /* Something that is not as it should be. Two readers may see different things where it is ambiguous. */
 struct record_defect {
@@ -101,6 +101,12 @@ struct record_field {
     struct str name, value;
 };
 
+/* The features of one view (scan/classify/features.h): numbers of 32 bits, as octets. */
+struct record_features {
+    uint8_t view;
+    struct str set;
+};
+
 struct record {
     enum record_kind kind;
     union {
@@ -114,6 +120,7 @@ struct record {
         struct record_results results;
         struct record_text text;
         struct record_field field;
+        struct record_features features;
     };
 };
 

@@ -15,6 +15,7 @@ struct scan_limits {
     uint32_t archive_levels;   /* archives in archives */
     uint32_t links;
     uint32_t pictures;         /* in which a QR code is looked for */
+    uint32_t wants_features;   /* 1: what the statistical filter looks at */
     uint32_t wants_detail;     /* 1: texts too, for rules that read them and people who look (`postern inspect`) */
     uint32_t wants_fields;     /* 1: the fields of the header too */
 };
