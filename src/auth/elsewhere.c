@@ -271,7 +271,7 @@ static int ldap_exchange(struct dialogue *d, struct str request, unsigned type)
     size_t used = 0;
     int code = say(d, request) ? -2 : -1;
 
-    while (code == -2 && (code = ldap_result(stream_input(&d->stream), type, &used)) == -2)
+    while (code == -2 && (code = elsewhere_ldap_result(stream_input(&d->stream), type, &used)) == -2)
         if (!read_more(d))
             return -1;
     if (code >= 0)
@@ -286,14 +286,14 @@ static enum elsewhere_answer ask_ldap(struct dialogue *d)
     int code = SUCCESS;
 
     if (!d->stream.ssl && !may_speak_openly(d)) {
-        ldap_starttls_request(&request);
+        elsewhere_ldap_starttls(&request);
         if (ldap_exchange(d, buf_str(&request), LDAP_EXTENDED_RESPONSE) != SUCCESS || !start_tls(d)) {
             buf_free(&request);
             return *d->why ? ELSEWHERE_UNKNOWN : unknown(d, "it offers no TLS");
         }
         buf_clear(&request);
     }
-    code = ldap_bind_request(d->q->login, d->q->password, &request) ? ldap_exchange(d, buf_str(&request), LDAP_BIND_RESPONSE) : -1;
+    code = elsewhere_ldap_bind(d->q->login, d->q->password, &request) ? ldap_exchange(d, buf_str(&request), LDAP_BIND_RESPONSE) : -1;
     if (request.at)
         explicit_bzero(request.at, request.cap);
     buf_free(&request);

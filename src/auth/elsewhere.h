@@ -39,8 +39,8 @@ enum elsewhere_answer elsewhere_ask(const struct elsewhere_question *q, char *wh
 bool elsewhere_dn(struct str template, struct str login, struct buf *out) __attribute__((warn_unused_result));
 
 /* LDAP messages (elsewhere_ldap.c). The result code of a response of TYPE (0x61 bind, 0x78 extended), -1: it is none, -2: it is not whole yet; USED its octets. */
-bool ldap_bind_request(struct str dn, struct str password, struct buf *out);
-void ldap_starttls_request(struct buf *out);
-int ldap_result(struct str octets, unsigned type, size_t *used);
+bool elsewhere_ldap_bind(struct str dn, struct str password, struct buf *out);
+void elsewhere_ldap_starttls(struct buf *out);
+int elsewhere_ldap_result(struct str octets, unsigned type, size_t *used);
 
 #endif

@@ -41,7 +41,7 @@ static void wrap(struct buf *out, char id, unsigned operation, struct str conten
     buf_free(&message);
 }
 
-bool ldap_bind_request(struct str dn, struct str password, struct buf *out)
+bool elsewhere_ldap_bind(struct str dn, struct str password, struct buf *out)
 {
     struct buf content = buf_make(4 * 1024);
 
@@ -57,7 +57,7 @@ bool ldap_bind_request(struct str dn, struct str password, struct buf *out)
     return fits && !out->failed;
 }
 
-void ldap_starttls_request(struct buf *out)
+void elsewhere_ldap_starttls(struct buf *out)
 {
     struct buf content = buf_make(100);
 
@@ -95,7 +95,7 @@ static int take(struct str *rest, unsigned *tag, struct str *value)
     return 1;
 }
 
-int ldap_result(struct str octets, unsigned type, size_t *used)
+int elsewhere_ldap_result(struct str octets, unsigned type, size_t *used)
 {
     struct str rest = octets, message, id, response, code;
     unsigned tag;
