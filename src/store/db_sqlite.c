@@ -72,7 +72,7 @@ static void sql_lower(sqlite3_context *context, int count, sqlite3_value **value
 static struct db *open_as(const char *path, int flags, struct buf *error)
 {
     struct db *d = calloc(1, sizeof *d);
-    static const char *const pragmas = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY";
+    static const char *const pragmas = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=8000; PRAGMA foreign_keys=ON; PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY";
 
     if (!d) {
         buf_addf(error, "%s: out of memory", path);
@@ -275,7 +275,8 @@ enum db_result db_begin_reading(struct db *d)
 
 enum db_result db_hurry(struct db *d, bool hurry)
 {
-    return execute(d, hurry ? "PRAGMA synchronous=NORMAL" : "PRAGMA synchronous=FULL");
+    /* who can wait moves the log of writes into the database, so that others seldom have to */
+    return execute(d, hurry ? "PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=4000; PRAGMA secure_delete=FAST" : "PRAGMA synchronous=FULL");
 }
 
 enum db_result db_commit(struct db *d)

@@ -26,6 +26,8 @@ enum {
     RETRY_MS = 500,
     IDLE_MS = 1000,
     CLOSE_MS = 5000,
+    REST_MOST = 12,               /* times as long as a turn took */
+    EVENTS_PER_REST = 60,         /* so many events in a second make it once longer */
     LOW_PRIORITY = 5              /* of nice(2): less than mail, but not so little that it holds the database for long */
 };
 
@@ -42,6 +44,8 @@ struct message_log {
     struct buf gathering;             /* framed rows */
     bool appending;                   /* what was gathered is on its way into the journal */
     uint64_t appends;                 /* so many times something came into the journal */
+    uint64_t events;                  /* that came */
+    uint64_t journal_bytes_max;
     bool journal_stops, rows_stop;
     struct message_log_stats stats;
 };
@@ -76,6 +80,7 @@ void message_log_add(struct message_log *l, const struct event *e)
     bool ok = message_row_of(e, str_from(l->node), &arena, &row) && message_row_encode(&row, &record) && journal_frame(&framed, buf_str(&record));
     pthread_mutex_lock(&l->lock);
     bool first = !l->gathering.len;
+    l->events++;
     if (!ok || !buf_add_str(&l->gathering, buf_str(&framed))) {
         l->gathering.failed = false;
         l->stats.dropped++;
@@ -301,18 +306,42 @@ static enum turn one_turn(struct message_log *l, struct buf *records)
     return TURN_DONE;
 }
 
-/* As long as the turn took: whoever else writes gets a turn, too. The lock is held. */
-static void pause_after(struct message_log *l, enum turn turn, uint64_t appends_before, int64_t took_ms)
+/*
+ * A turn is followed by a rest as long as itself: whoever else writes gets a turn, too. The more mail comes the longer it is, since rows can wait in the
+ * journal where senders cannot; but not when that is half full.
+ */
+struct pace {
+    uint64_t appends, events; /* as of the last look */
+    int64_t looked_ms, began_ms;
+};
+
+/* The lock is held. */
+static int64_t rest_ms(struct message_log *l, struct pace *p, int64_t now_ms)
+{
+    int64_t passed_ms = now_ms > p->looked_ms ? now_ms - p->looked_ms : 1;
+    uint64_t times = 1 + (l->events - p->events) * 1000 / (uint64_t)passed_ms / EVENTS_PER_REST;
+
+    if (times > REST_MOST)
+        times = REST_MOST;
+    if (journal_waiting(l->journal) > l->journal_bytes_max / 2)
+        times = 1;
+    p->events = l->events;
+    p->looked_ms = now_ms;
+    return (now_ms - p->began_ms) * (int64_t)times;
+}
+
+/* The lock is held. */
+static void pause_after(struct message_log *l, enum turn turn, const struct pace *p, int64_t ms)
 {
     if (turn == TURN_FAILED) {
         rest(l, &l->journaled, &l->rows_stop, RETRY_MS);
     } else if (turn == TURN_NOTHING && !l->rows_stop) {
         struct timespec until = in_ms(IDLE_MS);
-        while (l->appends == appends_before && !l->rows_stop && pthread_cond_timedwait(&l->journaled, &l->lock, &until) != ETIMEDOUT)
+        while (l->appends == p->appends && !l->rows_stop && pthread_cond_timedwait(&l->journaled, &l->lock, &until) != ETIMEDOUT)
             ;
         rest(l, &l->journaled, &l->rows_stop, ROWS_GATHER_MS);
-    } else if (took_ms > 0) {
-        rest(l, &l->journaled, &l->rows_stop, took_ms);
+    } else if (ms > 0) {
+        rest(l, &l->journaled, &l->rows_stop, ms);
     }
 }
 
@@ -321,11 +350,11 @@ static void *rows_main(void *arg)
     struct message_log *l = arg;
     struct buf records = buf_make(JOURNAL_SEGMENT_BYTES + MEMORY_MAX);
     int64_t stop_by_ms = INT64_MAX;
-    uint64_t appends = 0;
+    struct pace pace = {0};
 
     setpriority(PRIO_PROCESS, (id_t)gettid(), LOW_PRIORITY);
     for (;;) {
-        int64_t began_ms = clock_mono_us() / 1000;
+        pace.began_ms = clock_mono_us() / 1000;
         enum turn turn = one_turn(l, &records);
         if (turn == TURN_NOTHING && l->retention && message_retention_step(l->retention, l->db, l->rows))
             turn = TURN_DONE;
@@ -335,8 +364,8 @@ static void *rows_main(void *arg)
             stop_by_ms = now_ms + CLOSE_MS;
         bool ends = l->rows_stop && (turn != TURN_DONE || now_ms >= stop_by_ms);
         if (!ends)
-            pause_after(l, turn, appends, now_ms - began_ms);
-        appends = l->appends;
+            pause_after(l, turn, &pace, rest_ms(l, &pace, now_ms));
+        pace.appends = l->appends;
         pthread_mutex_unlock(&l->lock);
         if (ends)
             break;
@@ -369,6 +398,7 @@ static struct message_log *make(const struct message_log_options *o)
     if (!l)
         return NULL;
     l->gathering = buf_make(MEMORY_MAX);
+    l->journal_bytes_max = o->journal_bytes_max;
     pthread_mutex_init(&l->lock, NULL);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);

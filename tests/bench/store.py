@@ -100,6 +100,8 @@ def main():
         mine = [r for r in rows if r["log_store"] == log]
         print("accept, log_store = %-3s  %6.0f /s (%.0f-%.0f)  PSS %.1f MB" % (log, statistics.median(r["rate"] for r in mine), min(r["rate"] for r in mine),
                                                                           max(r["rate"] for r in mine), statistics.median(r["memory"] for r in mine) / 1e6))
+    pairs = [[r["rate"] for r in rows if r["repeat"] == n and r["log_store"] == log][0] for n in range(options.repeats) for log in ("yes", "no")]
+    print("with the log / without it, median of neighbours: %.2f" % statistics.median(a / b for a, b in zip(pairs[::2], pairs[1::2])))
 
 
 if __name__ == "__main__":
