@@ -51,6 +51,7 @@ static const struct option options[] = {
     {"--learn", offsetof(struct command_line, learn), OPTION_FLAG},
     {"--limit", offsetof(struct command_line, limit), OPTION_NUMBER},
     {"--json", offsetof(struct command_line, json), OPTION_FLAG},
+    {"--force", offsetof(struct command_line, force), OPTION_FLAG},
     {"--dry-run", offsetof(struct command_line, dry_run), OPTION_FLAG},
     {"--no-samples", offsetof(struct command_line, no_samples), OPTION_FLAG},
     {"--sender", offsetof(struct command_line, sender), OPTION_FLAG},

@@ -21,6 +21,7 @@ struct command_line {
     const char *model, *index, *rate, *protocol;
     long limit;                      /* --limit; 0: not given */
     bool json, dry_run, no_samples, once, sender, learn;
+    bool force;                      /* --force */
 };
 
 /* One per row of commands.def. Returns a sysexits code. */

@@ -32,6 +32,7 @@ struct relay {
     struct reputation *reputation;
     struct quarantine *quarantine;
     struct quarantine_work *quarantine_work;
+    struct directory_work *directory_work;
     struct dkim_signer *signer;
     struct dmarc_tally *dmarc_tally;
     struct dmarc_reports *dmarc_reports;

@@ -12,6 +12,7 @@
 #include "courier/tls_report.h"
 #include "gate/list_watch.h"
 #include "relay/parts.h"
+#include "relay/directory_work.h"
 #include "relay/quarantine_work.h"
 #include "scan/sandbox.h"
 #include "store/message_log.h"
@@ -54,6 +55,8 @@ static bool enter_sandbox(const struct policy *p)
         read[reads++] = setting_text(p, SETTING_dns_zone_file);
     if (*setting_text(p, SETTING_tls_roots))
         read[reads++] = setting_text(p, SETTING_tls_roots);
+    if (*setting_text(p, SETTING_ldap_directory))
+        read[reads++] = setting_text(p, SETTING_ldap_directory);
     if (*setting_text(p, SETTING_large_senders))
         read[reads++] = setting_text(p, SETTING_large_senders);
     write[writes++] = setting_text(p, SETTING_spool_directory);
@@ -245,7 +248,8 @@ static bool open_parts(struct relay *r, struct relay_inbox *inbox, const struct 
         return false;
     r->spool = spool_open(setting_text(p, SETTING_spool_directory), (uint64_t)setting_number(p, SETTING_spool_free_floor), courier_accept,
                           r->courier, error);
-    return r->spool && courier_start(r->courier, r->spool) && tls_reports_start(r->reports, r->spool) && start_dmarc_reports(r, error) && (r->quarantine_work = quarantine_work_start(r, p, error)) != NULL;
+    return r->spool && courier_start(r->courier, r->spool) && tls_reports_start(r->reports, r->spool) && start_dmarc_reports(r, error) && (r->quarantine_work = quarantine_work_start(r, p, error)) != NULL &&
+           (r->directory_work = directory_work_start(r, p, error)) != NULL;
 }
 
 static bool open_gate(struct relay *r, const struct policy *p, struct gate_runtime *take, struct relay_inbox *inbox, struct buf *error)
@@ -454,6 +458,7 @@ static void stop(struct relay *r)
     list_watch_stop(&r->watch);
     dmarc_reports_stop(&r->dmarc_reports);
     quarantine_work_stop(&r->quarantine_work);
+    directory_work_stop(&r->directory_work);
     if (r->sts)
         sts_stop(r->sts);
     if (r->reports)

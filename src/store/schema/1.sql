@@ -53,6 +53,18 @@ CREATE TABLE mailbox_alias(
 );
 CREATE INDEX mailbox_alias_by_mailbox ON mailbox_alias(mailbox);
 
+-- What became of the last look into a domain's LDAP directory, and of the last that was good.
+CREATE TABLE directory_sync(
+    domain BIGINT PRIMARY KEY REFERENCES domain(id) ON DELETE CASCADE,
+    tried_ms BIGINT NOT NULL,
+    succeeded_ms BIGINT NOT NULL DEFAULT 0,
+    found BIGINT NOT NULL DEFAULT 0,
+    added BIGINT NOT NULL DEFAULT 0,
+    removed BIGINT NOT NULL DEFAULT 0,
+    left_out BIGINT NOT NULL DEFAULT 0,
+    error TEXT NOT NULL DEFAULT ''
+);
+
 -- What is set, at one level: s (operator; owner 0), t (tenant), d (domain), m (mailbox), u (outgoing account). No row: inherited.
 -- VALUE is JSON: a text, or an array of texts for lists and networks.
 CREATE TABLE setting(
