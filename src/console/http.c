@@ -276,17 +276,22 @@ static enum MHD_Result answer_page(struct http *h, struct MHD_Connection *connec
     return queue(connection, (unsigned)p.status, r);
 }
 
-/* /unlock/TOKEN: looking at it changes nothing, so that no mail scanner that opens links unlocks anything. */
-static enum MHD_Result answer_unlock(struct http *h, struct MHD_Connection *connection, struct str token, bool go)
+/* /unlock/TOKEN, /digest/SECRET: looking at them changes nothing, so that no mail scanner that opens links sets anything in motion. */
+static enum MHD_Result answer_button(struct http *h, struct MHD_Connection *connection, struct str path, bool go)
 {
     struct settings *settings = take_settings(h);
     struct ip client = client_of(connection, settings_system(settings));
     struct unlock_target who;
+    struct digest_target what;
+    struct page p;
     char host[256];
 
     settings_host_name(settings_system(settings), host, sizeof host);
     settings_unref(settings);
-    struct page p = page_unlock(admin_unlock(h->admin, token, go, &client, &who), &who, host);
+    if (str_starts(path, STR("/unlock/")))
+        p = page_unlock(admin_unlock(h->admin, str_from_index(path, 8), go, &client, &who), &who, host);
+    else
+        p = page_digest(admin_digest_link(h->admin, str_from_index(path, 8), go, &client, &what), &what, host);
     struct MHD_Response *r = respond(buf_str(&p.body), p.type);
     if (r) {
         MHD_del_response_header(r, CSP, CSP_PAGES);
@@ -315,8 +320,9 @@ static enum MHD_Result answer_whole(struct listener *l, struct MHD_Connection *c
         return result;
     if (admin_is_path(path))
         return answer_api(l, connection, e, method, path, query);
-    if (str_starts(path, STR("/unlock/")) && (only_reads(method) || strcmp(method, MHD_HTTP_METHOD_POST) == 0))
-        return answer_unlock(l->http, connection, str_from_index(path, 8), !only_reads(method));
+    bool has_button = str_starts(path, STR("/unlock/")) || str_starts(path, STR("/digest/"));
+    if (has_button && (only_reads(method) || strcmp(method, MHD_HTTP_METHOD_POST) == 0))
+        return answer_button(l->http, connection, path, !only_reads(method));
     if (only_reads(method))
         return answer_page(l->http, connection, path);
     struct MHD_Response *r = respond(STR("Pages here can only be read (GET, HEAD).\n"), "text/plain; charset=utf-8");

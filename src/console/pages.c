@@ -192,3 +192,31 @@ struct page page_unlock(enum unlock_answer answer, const struct unlock_target *w
     foot(&p.body, host);
     return p;
 }
+
+struct page page_digest(enum digest_answer answer, const struct digest_target *what, const char *host)
+{
+    static const struct {
+        int status;
+        const char *title, *text;
+    } pages[] = {
+        [DIGEST_READY] = {200, "Release this message?", "<p>It will be delivered to your mailbox. Open it with care: the gateway had a reason to keep it back.</p>\n"
+                                                        "<form method=\"post\"><button>Release</button></form>\n"},
+        [DIGEST_DONE] = {200, "The message is on its way", "<p>It should be in your mailbox in a moment. The link you used has no further effect.</p>\n"},
+        [DIGEST_UNKNOWN] = {404, "This link has no effect", "<p>It was used already, or is older than seven days. Your next digest, or whoever looks after your mail, can help.</p>\n"},
+        [DIGEST_GONE] = {410, "The message is not in quarantine any more", "<p>It was released before, was removed, or its time there was over.</p>\n"},
+        [DIGEST_FAILED] = {503, "This does not work right now", "<p>Please try again in a few minutes.</p>\n"},
+    };
+    struct page p = {.status = pages[answer].status, .type = "text/html; charset=utf-8", .body = buf_make(PAGE_MAX)};
+
+    head(&p.body, pages[answer].title);
+    if (answer == DIGEST_READY && what->reason != REASON_NONE)
+        buf_addf(&p.body, "<p>Kept back: <a href=\"/why/%s\">%s</a></p>\n", reason_row(what->reason)->slug, reason_row(what->reason)->slug);
+    if (answer == DIGEST_READY && what->allows)
+        buf_add_text(&p.body, "<p>Its sender will be let through from now on, as long as he can prove to be the sender.</p>\n");
+    if (answer == DIGEST_DONE && what->allows)
+        buf_add_text(&p.body, what->was_allowed ? "<p>Its sender is on your allow list now.</p>\n"
+                                                : "<p>Its sender could not be put on your allow list; whoever looks after your mail can do that.</p>\n");
+    buf_add_text(&p.body, pages[answer].text);
+    foot(&p.body, host);
+    return p;
+}

@@ -3,6 +3,8 @@ import email
 import email.policy
 import hashlib
 import re
+import urllib.error
+import urllib.request
 
 import postern_testing as pt
 from test_quarantine import BLOCKED, store
@@ -47,6 +49,54 @@ def test_a_mailbox_is_told_once_a_day_of_what_is_new():
         g.cli("clock", "advance", str(48 * 3600))
         g.wait_for_event(event="delivered", count=2, recipient="ann@acme.test")
         assert len(digests(g, "ann@acme.test")) == 2, "nothing new, no digest"
+
+
+def page(g, link, method="GET"):
+    request = urllib.request.Request("http://127.0.0.1:%d/digest/%s" % (g.console, link), method=method, data=b"" if method == "POST" else None)
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as answer:
+        return answer.code, answer.read().decode()
+
+
+def test_a_link_opens_a_page_whose_button_releases_once():
+    with gateway_with(**{"acme.test": {"digest": "daily", "digest_hour": 0}}) as g:
+        db = store(g)
+        db.execute("INSERT INTO domain(id, name, created_ms) VALUES(5, 'acme.test', 1)")
+        db.execute("INSERT INTO meta VALUES('revision', '1') ON CONFLICT(name) DO UPDATE SET value = value + 1")
+        pt.poll(lambda: g.client().transact("ann@acme.test", message=BLOCKED).startswith("550") and db.execute("SELECT count(*) FROM quarantine WHERE domain = 5").fetchone()[0])
+        kept = db.execute("SELECT count(*) FROM quarantine").fetchone()[0]
+        message = pt.poll(lambda: g.cli("clock", "advance", "61") and digests(g, "ann@acme.test"), every=0.3)[0]
+        text = message.get_payload()[0].get_content()
+        release, allow = re.search(r"release: \S+/digest/(\S+)\n\s+release, and allow this sender: \S+/digest/(\S+)", text).groups()
+        status, html = page(g, release)
+        assert status == 200 and "<button>Release</button>" in html and "/why/attachment-blocked" in html
+        assert "ann@acme.test" not in html and "with a program" not in html, "it names nobody"
+        assert db.execute("SELECT count(*) FROM quarantine WHERE state = 'kept'").fetchone()[0] == kept, "looking releases nothing"
+        assert page(g, release, "POST")[0] == 200
+        pt.poll(lambda: any(b"TVqQAAMAAAAEAAAA" in m for m in g.sink.messages_for("ann@acme.test")))
+        assert page(g, release, "POST")[0] == 404 and page(g, release)[0] == 404
+        assert page(g, allow)[0] == 410, "the other link of the same message"
+        assert page(g, "A" * 43)[0] == 404 and page(g, "x")[0] == 404
+        assert sum(b"TVqQAAMAAAAEAAAA" in m for m in g.sink.messages_for("ann@acme.test")) == 1
+        assert db.execute("SELECT count(*) FROM audit WHERE action = 'quarantine-release'").fetchone()[0] == 1
+
+
+def test_allowing_the_sender_is_for_the_recipient_alone():
+    with gateway_with(**{"acme.test": {"digest": "daily", "digest_hour": 0}}) as g:
+        db = store(g)
+        db.execute("INSERT INTO domain(id, name, created_ms) VALUES(5, 'acme.test', 1)")
+        db.execute("INSERT INTO meta VALUES('revision', '1') ON CONFLICT(name) DO UPDATE SET value = value + 1")
+        pt.poll(lambda: g.client().transact("ann@acme.test", message=BLOCKED).startswith("550") and db.execute("SELECT count(*) FROM quarantine WHERE domain = 5").fetchone()[0])
+        message = pt.poll(lambda: g.cli("clock", "advance", "61") and digests(g, "ann@acme.test"), every=0.3)[0]
+        allow = re.search(r"allow this sender: \S+/digest/(\S+)", message.get_payload()[0].get_content()).group(1)
+        assert "let through from now on" in page(g, allow)[1]
+        status, html = page(g, allow, "POST")
+        assert status == 200 and "on your allow list now" in html
+        entry = db.execute("SELECT e.*, m.local_part FROM list_entry e JOIN mailbox m ON m.id = e.owner").fetchone()
+        assert (entry["level"], entry["list"], entry["pattern"], entry["match"], entry["is_authenticated"], entry["local_part"]) == (
+            "m", "sender-allow", "carol@example.test", "both", 1, "ann")
 
 
 def test_malware_has_no_link_and_mailboxes_have_their_own_mind():
