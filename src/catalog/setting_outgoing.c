@@ -1,4 +1,4 @@
-/* setting_outgoing.c: values of settings of outgoing accounts that have a grammar of their own; see setting_parts.h. */
+/* setting_outgoing.c: values of settings of outgoing accounts, and some others, that have a grammar of their own; see setting_parts.h. */
 #include "catalog/lock_rule.h"
 #include "catalog/setting_parts.h"
 
@@ -56,9 +56,22 @@ static const char *wrong_source(const char *text)
     return *text ? "is not ldap://host[:port], or the like with ldaps, smtp, smtps, imap, imaps" : NULL;
 }
 
+/* Its finer grammar is mail's to judge. */
+static const char *wrong_address(const char *text)
+{
+    struct str s = str_from(text);
+    ptrdiff_t at = str_find_last(s, '@');
+    bool fine = at > 0 && at <= 64 && s.len - (size_t)at - 1 > 2 && s.len < 255 && str_find(str_from_index(s, (size_t)at), '.') > 0;
+
+    for (size_t i = 0; i < s.len; i++)
+        fine = fine && (unsigned char)s.at[i] > ' ' && s.at[i] != 127 && !strchr("<>\"(),;:\\", s.at[i]);
+    return fine ? NULL : "is not an address such as archive@example.net";
+}
+
 const char *setting_outgoing_is_wrong(enum setting s, const struct setting_value *v, const char **which)
 {
-    const char *(*of_entry)(const char *) = s == SETTING_auth_mechanisms ? wrong_mechanism : s == SETTING_lock_rules ? wrong_lock_rule : NULL;
+    const char *(*of_entry)(const char *) = s == SETTING_auth_mechanisms ? wrong_mechanism : s == SETTING_lock_rules ? wrong_lock_rule
+                                         : s == SETTING_archive_to || s == SETTING_blind_copy_to ? wrong_address : NULL;
 
     for (size_t i = 0; of_entry && i < v->list.count; i++) {
         const char *why = of_entry(v->list.at[i]);

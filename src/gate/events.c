@@ -160,6 +160,19 @@ void event_accepted(struct session *s, const struct recipient *r, const struct f
     event_log_add(s->gate->parts.log, &e);
 }
 
+void event_copied(struct session *s, const struct address *to, struct str domain, const char *action, const struct scan_report *report)
+{
+    char tls[128];
+    struct event e = event_of(s, EVENT_ACCEPTED, tls, sizeof tls);
+
+    add_recipient(&e, s, to);
+    add_report(&e, s, report);
+    if (domain.len)
+        e.domain = domain;
+    e.action = action;
+    event_log_add(s->gate->parts.log, &e);
+}
+
 void event_delivered(struct session *s, const struct recipient *r, const char *host, const struct smtp_reply *reply)
 {
     char tls[128], text[REPLY_TEXT_MAX + 1];

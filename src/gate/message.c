@@ -3,6 +3,7 @@
  * then comes 250. Whatever of ours fails on the way: 451, and the sender still has it.
  */
 #include "gate/authentication.h"
+#include "gate/copies.h"
 #include "gate/custom_rules.h"
 #include "gate/cut_through.h"
 #include "gate/dmarc_count.h"
@@ -192,6 +193,7 @@ static enum session_next make_durable(struct session *s, const struct judgements
 
     if (!keep_copies(s, all, report, false))
         return fail(s, "the quarantine could not store it");
+    result = copies_submit(s, all, report);
     for (size_t i = 0; i < all->count && result == SPOOL_OK; i++)
         if (judgement_delivers(all->at[i]))
             result = submit(s, all, all->at[i], report);
@@ -202,6 +204,7 @@ static enum session_next make_durable(struct session *s, const struct judgements
     if (result != SPOOL_OK)
         return fail(s, "the queue could not store it");
     accepted(s, all, report);
+    copies_log(s, all, report);
     enum session_next next = answer(s, REASON_QUEUED);
     session_reset_transaction(s);
     return next;
@@ -213,7 +216,7 @@ static enum cut_through_result cut_through(struct session *s, const struct judge
     const struct judgement *j = all->at[0];
     enum cut_through_result result = CUT_NOT_USED;
 
-    if (s->tx->cut && all->count == 1 && judgement_delivers(j)) {
+    if (s->tx->cut && all->count == 1 && judgement_delivers(j) && !copies_are_wanted(s, all)) { /* a copy must be safe before the message is gone */
         struct blob *header = trace_header(s, j->tags.count ? &j->tags : NULL, report);
         if (header)
             result = cut_through_body(s, header, remote);

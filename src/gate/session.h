@@ -175,6 +175,8 @@ void event_auth_refused(struct session *s, const struct finding *f, const char *
 /* A copy is kept for R; IS_REFUSED: its sender was refused. */
 void event_quarantined(struct session *s, const struct finding *f, const struct recipient *r, const struct findings *all, const struct scan_report *report, bool is_refused);
 void event_accepted(struct session *s, const struct recipient *r, const struct findings *all, const struct scan_report *report);
+/* A copy for TO of a message that was taken for DOMAIN; ACTION says which. */
+void event_copied(struct session *s, const struct address *to, struct str domain, const char *action, const struct scan_report *report);
 void event_delivered(struct session *s, const struct recipient *r, const char *host, const struct smtp_reply *reply); /* cut-through */
 void event_incomplete(struct session *s);
 
