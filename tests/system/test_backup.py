@@ -120,6 +120,7 @@ def test_a_backup_under_load_is_one_moment_and_comes_back_table_by_table(gateway
 
     assert gateway.stop() == 0
     path = gateway.path("state", "store.db")
+    end = tables(path)  # with the rows of the log that came at the stop
     said = restore(gateway, gateway.path("second.db"), "--reason", "a test")
     assert said.returncode == 0, said.stderr
     kept = said.stdout.split()[-1]
