@@ -71,9 +71,8 @@ static void check_certificates(const struct policy *p, struct buf *error)
         say(error, "listen_submissions", setting_list(p, SETTING_listen_submissions)->at[0], "needs tls_certificates");
 }
 
-static void check_addresses(const struct policy *p, struct buf *error)
+static void check_addresses(const struct setting_list *list, struct buf *error)
 {
-    const struct setting_list *list = setting_list(p, SETTING_source_addresses);
     struct ip ip;
 
     for (size_t i = 0; i < list->count; i++)
@@ -81,9 +80,8 @@ static void check_addresses(const struct policy *p, struct buf *error)
             say(error, "source_addresses", list->at[i], "is not an address");
 }
 
-static void check_tls_policies(const struct policy *p, struct buf *error)
+static void check_tls_policies(const struct setting_list *list, struct buf *error)
 {
-    const struct setting_list *list = setting_list(p, SETTING_tls_policies);
     struct tls_policy one;
     struct buf why = buf_make(1000);
 
@@ -95,20 +93,18 @@ static void check_tls_policies(const struct policy *p, struct buf *error)
     buf_free(&why);
 }
 
-static void check_policy(const struct policy *p, struct buf *error)
+static void check_schedule(const struct setting_list *list, struct buf *error)
 {
     struct retry_schedule schedule;
     struct buf why = buf_make(200);
 
-    if (!schedule_parse(setting_list(p, SETTING_retry_schedule), &schedule, &why))
+    if (!schedule_parse(list, &schedule, &why))
         buf_addf(error, "%sretry_schedule: " STR_FMT, error->len ? "\n" : "", STR_ARG(buf_str(&why)));
     buf_free(&why);
-    check_addresses(p, error);
 }
 
-static void check_block_lists(const struct policy *p, struct buf *error)
+static void check_block_lists(const struct setting_list *list, struct buf *error)
 {
-    const struct setting_list *list = setting_list(p, SETTING_dnsbl_zones);
     struct dnsbl_entry entry;
 
     for (size_t i = 0; i < list->count; i++)
@@ -117,9 +113,8 @@ static void check_block_lists(const struct policy *p, struct buf *error)
 }
 
 /* What goes into From as it is: its finer grammar is mail's to judge, but nothing may break out of the field. */
-static void check_reports_from(const struct policy *p, struct buf *error)
+static void check_reports_from(struct str from, struct buf *error)
 {
-    struct str from = str_from(setting_text(p, SETTING_dmarc_reports_from));
     ptrdiff_t at = str_find_last(from, '@');
     bool fine = !from.len || (at > 0 && is_full_name(str_from_index(from, (size_t)at + 1)));
 
@@ -127,6 +122,46 @@ static void check_reports_from(const struct policy *p, struct buf *error)
         fine = fine && from.at[i] > ' ' && from.at[i] < 127 && !strchr("<>\"(),;:\\", from.at[i]);
     if (!fine)
         say(error, "dmarc_reports_from", from.at, "is not an address such as dmarc@example.net");
+}
+
+static void check_pattern(const char *pattern, struct buf *error)
+{
+    regex_t compiled;
+    char why[200];
+    int code = *pattern ? regcomp(&compiled, pattern, REG_EXTENDED | REG_NOSUB) : 0;
+
+    if (code) {
+        regerror(code, &compiled, why, sizeof why);
+        buf_addf(error, "%srestricted_local_part: \"%s\": %s", error->len ? "\n" : "", pattern, why);
+    } else if (*pattern) {
+        regfree(&compiled);
+    }
+}
+
+bool setting_value_check(enum setting id, const struct setting_value *v, struct buf *error)
+{
+    size_t before = error->len;
+
+    switch (id) {
+    case SETTING_source_addresses: check_addresses(&v->list, error); break;
+    case SETTING_tls_policies: check_tls_policies(&v->list, error); break;
+    case SETTING_retry_schedule: check_schedule(&v->list, error); break;
+    case SETTING_dnsbl_zones: check_block_lists(&v->list, error); break;
+    case SETTING_dmarc_reports_from: check_reports_from(str_from(v->text), error); break;
+    case SETTING_restricted_local_part: check_pattern(v->text, error); break;
+    default: break;
+    }
+    return error->len == before;
+}
+
+/* That RESTRICTED_LOCAL_PART is a pattern is said where it is compiled. */
+static void check_values(const struct policy *p, struct buf *error)
+{
+    static const enum setting checked[] = {SETTING_tls_policies, SETTING_dnsbl_zones, SETTING_dmarc_reports_from, SETTING_retry_schedule, SETTING_source_addresses};
+
+    for (size_t i = 0; i < sizeof checked / sizeof *checked; i++)
+        if (p->level == LEVEL_S || setting_is_set(p, checked[i]))
+            setting_value_check(checked[i], setting_value(p, checked[i]), error);
 }
 
 bool settings_check(const struct settings *s, struct buf *error)
@@ -141,15 +176,12 @@ bool settings_check(const struct settings *s, struct buf *error)
     check_endpoints(p, SETTING_listen_console, 0, error);
     check_endpoints(p, SETTING_resolver, 53, error);
     check_certificates(p, error);
-    check_tls_policies(p, error);
-    check_block_lists(p, error);
-    check_reports_from(p, error);
-    check_policy(p, error);
+    check_values(p, error);
     for (size_t i = 0; i < settings_domain_count(s); i++) {
         const char *srs_domain = setting_text(&settings_domain_at(s, i)->policy, SETTING_srs_domain);
         if (*srs_domain && !settings_domain(s, str_from(srs_domain)))
             say(error, "srs_domain", srs_domain, "is no domain of this gateway, so what comes back would not come here");
-        check_policy(&settings_domain_at(s, i)->policy, error);
+        check_values(&settings_domain_at(s, i)->policy, error);
     }
     return error->len == before;
 }

@@ -48,11 +48,13 @@ static bool read_bytes(struct str s, double *out)
     static const char units[] = "KMG";
     const char *unit = s.len ? strchr(units, s.at[s.len - 1] >= 'a' ? s.at[s.len - 1] - 0x20 : s.at[s.len - 1]) : NULL;
 
-    if (unit && *unit)
+    ptrdiff_t powers = unit && *unit ? unit - units + 1 : 0;
+
+    if (powers)
         s.len--;
     if (!read_number(s, out))
         return false;
-    for (; unit && *unit && unit >= units; unit--)
+    while (powers-- > 0)
         *out *= 1024;
     return true;
 }

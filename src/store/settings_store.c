@@ -3,6 +3,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "catalog/settings_check.h"
+#include "smtp/next_hop.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -156,8 +158,26 @@ static bool load_recipients(struct loading *in)
     return ok || out_of_memory(in);
 }
 
+/* What one value must be to hold, beyond its type: one that would make the whole snapshot fail is left out instead. */
+static bool is_fit(const struct loading *in, enum setting id, const struct setting_value *v, struct buf *why)
+{
+    struct route route;
+
+    for (size_t i = 0; id == SETTING_routes && i < v->list.count; i++) {
+        if (route_parse(str_from(v->list.at[i]), STR("example.test"), &route))
+            continue;
+        buf_addf(why, "\"%s\" is no route", v->list.at[i]);
+        return false;
+    }
+    if (id == SETTING_srs_domain && *v->text && !settings_domain(in->settings, str_from(v->text))) {
+        buf_addf(why, "\"%s\" is no domain of this gateway", v->text);
+        return false;
+    }
+    return setting_value_check(id, v, why);
+}
+
 /* JSON of a setting row: a text, or an array of them. */
-static bool take_value(struct policy *p, enum setting id, struct str json, struct buf *why)
+static bool take_value(const struct loading *in, struct policy *p, enum setting id, struct str json, struct buf *why)
 {
     json_t *value = json_loadb(json.at, json.len, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL);
     size_t count = json_is_array(value) ? json_array_size(value) : 1;
@@ -172,6 +192,10 @@ static bool take_value(struct policy *p, enum setting id, struct str json, struc
     if (!ok)
         buf_add_text(why, "neither a text nor a list of texts");
     ok = ok && setting_parse(id, entries, count, &parsed, why);
+    if (ok && !is_fit(in, id, &parsed, why)) {
+        setting_value_free(&parsed);
+        ok = false;
+    }
     if (ok && !policy_set(p, id, &parsed)) {
         buf_add_text(why, "not a setting of this level");
         ok = false;
@@ -181,7 +205,7 @@ static bool take_value(struct policy *p, enum setting id, struct str json, struc
     return ok;
 }
 
-static void put(struct policy *p, struct db_rows *r, const char *whose)
+static void put(const struct loading *in, struct policy *p, struct db_rows *r, const char *whose)
 {
     struct str name = db_text(r, 1);
     int id = setting_find(name);
@@ -194,7 +218,7 @@ static void put(struct policy *p, struct db_rows *r, const char *whose)
     else if (setting_row((enum setting)id)->levels == LEVEL_P)
         buf_add_text(&why, "it belongs into the configuration file");
     else
-        take_value(p, (enum setting)id, db_text(r, 2), &why);
+        take_value(in, p, (enum setting)id, db_text(r, 2), &why);
     if (why.len)
         log_warning("the store: " STR_FMT " of %s (%lld) does not count: " STR_FMT, STR_ARG(name), whose, (long long)db_number(r, 0), STR_ARG(buf_str(&why)));
     buf_free(&why);
@@ -209,7 +233,7 @@ static bool load_values(struct loading *in)
         struct str level = db_text(r, 3);
         struct domain *d = str_is(level, "d") ? domain_of(in, owner) : NULL;
         struct tenant *t = str_is(level, "t") ? settings_tenant(in->settings, owner) : NULL;
-        put(str_is(level, "s") ? settings_system_policy(in->settings) : d ? &d->policy : t ? &t->policy : NULL, r, d ? "a domain" : t ? "a tenant" : "the operator");
+        put(in, str_is(level, "s") ? settings_system_policy(in->settings) : d ? &d->policy : t ? &t->policy : NULL, r, d ? "a domain" : t ? "a tenant" : "the operator");
     }
     return db_done(&r) == DB_OK || failed(in);
 }
@@ -228,7 +252,7 @@ static bool load_mailboxes(struct loading *in)
         if (!p || owner != db_number(r, 0))
             p = settings_add_mailbox(in->settings, d, db_text(r, 4));
         owner = db_number(r, 0);
-        put(p, r, "a mailbox");
+        put(in, p, r, "a mailbox");
     }
     return db_done(&r) == DB_OK || failed(in);
 }

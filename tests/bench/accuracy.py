@@ -120,7 +120,7 @@ class Bogofilter:
     def judge(self, path):
         with open(os.path.join(self.corpus, path), "rb") as f:
             text = subprocess.run(["bogofilter", "-d", self.wordlist, "-T", "-T"], stdin=f, capture_output=True, text=True).stdout.split()
-        return float(text[0]) - 0.5
+        return float(text[0]) - 0.5 if text else 0.0 # before the first message it has no words
 
     def learn(self, label, path):
         with open(os.path.join(self.corpus, path), "rb") as f:

@@ -179,13 +179,14 @@ def test_an_alias_leads_to_the_domain_itself(gateway):
 
 def test_a_bad_row_keeps_no_other_from_holding(gateway):
     store = Store(gateway)
-    domain = store.domain("shop.test", max_line="-5", nonsense="x", host_name="other.test", require_tls="yes")
+    domain = store.domain("shop.test", max_line="-5", nonsense="x", host_name="other.test", require_tls="yes",
+                          retry_schedule=["whenever"], restricted_local_part="(", routes=["::::"], srs_domain="not.ours", source_addresses=["nowhere"])
     store.entry("d", domain, "sender-block", "*bad.test")
     store.entry("d", domain, "sender-block", "good.test")
     soon(gateway, "530", "ann@shop.test")
     with open(gateway.path("stderr")) as f:
         log = f.read()
-    for word in ("max_line", "nonsense", "host_name", "*bad.test"):
+    for word in ("max_line", "nonsense", "host_name", "*bad.test", "retry_schedule", "restricted_local_part", "routes", "srs_domain", "source_addresses"):
         assert word in log
     store.set("d", domain, require_tls="no")
     soon(gateway, "250", "ann@shop.test")
