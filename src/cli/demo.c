@@ -67,10 +67,13 @@ static void print_what_to_try(const struct demo_files *files)
            "  %s explain invalid-greeting\n"
            "  %s explain REFERENCE --config %s     (a reference from a refusal, or from the log)\n"
            "  %s queue list --config %s\n"
-           "  %s queue top --config %s\n\n"
+           "  %s message list 'status:quarantined since:1h' --config %s\n"
+           "  %s quarantine list --config %s\n"
+           "  %s setup example.com --route 127.0.0.1:%d --config %s\n\n"
            "Ctrl-C ends all of it.\n",
            DEMO_MX, DEMO_SUBMISSION, DEMO_SUBMISSIONS, DEMO_CONSOLE, files->maildir, files->log, DEMO_MX, DEMO_MX, DEMO_SUBMISSION,
-           files->program, files->program, files->config, files->program, files->config, files->program, files->config);
+           files->program, files->program, files->config, files->program, files->config, files->program, files->config, files->program, files->config,
+           files->program, DEMO_SINK, files->config);
     fflush(stdout);
 }
 
