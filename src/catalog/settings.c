@@ -59,6 +59,7 @@ struct mailbox_node {
     struct list list;
     const struct domain *domain;
     struct policy policy;
+    const struct policy *same; /* of an alias: its mailbox's; NULL: its own */
     size_t len;
     char local_part[];
 };
@@ -243,6 +244,16 @@ struct policy *settings_add_mailbox(struct settings *s, const struct domain *dom
     return &m->policy;
 }
 
+bool settings_add_mailbox_alias(struct settings *s, const struct domain *domain, struct str alias, struct str of)
+{
+    const struct mailbox_node *m = find_mailbox(s, domain, of);
+
+    if (!m || m->same || !settings_add_mailbox(s, domain, alias))
+        return false;
+    find_mailbox(s, domain, alias)->same = &m->policy;
+    return true;
+}
+
 const struct policy *settings_mailbox(const struct settings *s, const struct domain *domain, struct str local_part)
 {
     const struct mailbox_node *m = list_is_empty(&s->levels) ? NULL : find_mailbox(s, domain, local_part);
@@ -251,7 +262,7 @@ const struct policy *settings_mailbox(const struct settings *s, const struct dom
         ptrdiff_t plus = str_find(local_part, '+');
         m = plus > 0 ? find_mailbox(s, domain, str_sub(local_part, 0, (size_t)plus)) : NULL;
     }
-    return m ? &m->policy : &domain->policy;
+    return !m ? &domain->policy : m->same ? m->same : &m->policy;
 }
 
 /* A blank-separated default as entries. */

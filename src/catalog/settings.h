@@ -120,6 +120,8 @@ bool settings_add_alias(struct settings *s, struct str name, const struct domain
 bool settings_know_recipient(struct settings *s, const struct domain *domain, struct str local_part) __attribute__((warn_unused_result));
 /* The level of one mailbox of DOMAIN, for those that set something. NULL: already there, or out of memory. */
 struct policy *settings_add_mailbox(struct settings *s, const struct domain *domain, struct str local_part);
+/* ALIAS is another local part of the mailbox OF, which has a level; false where it has none, or ALIAS has one, or out of memory. */
+bool settings_add_mailbox_alias(struct settings *s, const struct domain *domain, struct str alias, struct str of);
 bool settings_finish(struct settings *s, struct buf *error); /* inherits, cross-checks; false with the reason */
 
 /* Reference counting: a holder keeps what it took until it gives it back. */

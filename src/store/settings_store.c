@@ -257,10 +257,24 @@ static bool load_mailboxes(struct loading *in)
     return db_done(&r) == DB_OK || failed(in);
 }
 
+/* What is set for a mailbox is set for its other local parts. */
+static bool load_mailbox_aliases(struct loading *in)
+{
+    struct db_rows *r = db_query(in->db, "SELECT a.domain, a.local_part, m.local_part FROM mailbox_alias a JOIN mailbox m ON m.id = a.mailbox "
+                                         "WHERE EXISTS (SELECT 1 FROM setting s WHERE s.level = 'm' AND s.owner = m.id)", NULL, 0);
+
+    while (db_next(r)) {
+        const struct domain *d = domain_of(in, db_number(r, 0));
+        if (d && !settings_add_mailbox_alias(in->settings, d, db_text(r, 1), db_text(r, 2)))
+            log_warning("the store: the alias " STR_FMT "@" STR_FMT " has not the settings of its mailbox", STR_ARG(db_text(r, 1)), STR_ARG(d->name));
+    }
+    return db_done(&r) == DB_OK || failed(in);
+}
+
 bool settings_store_load(struct db *d, struct settings *s, struct buf *error)
 {
     struct loading in = {.db = d, .settings = s, .error = error};
-    bool ok = load_tenants(&in) && load_domains(&in) && load_aliases(&in) && load_recipients(&in) && load_values(&in) && load_mailboxes(&in);
+    bool ok = load_tenants(&in) && load_domains(&in) && load_aliases(&in) && load_recipients(&in) && load_values(&in) && load_mailboxes(&in) && load_mailbox_aliases(&in);
 
     free(in.domains);
     return ok;

@@ -143,6 +143,9 @@ def test_a_mailbox_has_settings_of_its_own():
         soon(gateway, "451 4.7.1", "bob@box.test")
         store.mailbox(domain, "ann", greylist="no")
         soon(gateway, "250", "Ann@box.test")
+        mailbox = store.db.execute("SELECT id FROM mailbox").fetchone()[0]
+        store.change(("INSERT INTO mailbox_alias(domain, local_part, mailbox) VALUES(?, 'anna', ?)", domain, mailbox))
+        soon(gateway, "250", "anna@box.test")
         assert answer(gateway, "bob@box.test").startswith("451 4.7.1")
 
 
