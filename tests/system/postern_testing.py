@@ -44,13 +44,23 @@ def poll(what, seconds=PATIENCE, every=0.02):
         time.sleep(every)
 
 
+PORTS_PER_WORKER, given_ports = 2700, set()
+
+
 def free_port(address="127.0.0.1"):
-    """A port below those that the kernel gives to clients, so that nobody takes it between our look and our bind."""
+    """A port below those that the kernel gives to clients, that no other worker of this run is given and that was not given before: nobody takes it between our look
+    and our bind."""
+    first = 10000 + int(re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", "")) or 0) % 8 * PORTS_PER_WORKER
+    if len(given_ports) > PORTS_PER_WORKER // 2:
+        given_ports.clear()
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     while True:
-        port = random.randrange(10000, 32000)
+        port = random.randrange(first, first + PORTS_PER_WORKER)
+        if port in given_ports:
+            continue
         with socket.socket(family) as s, contextlib.suppress(OSError):
             s.bind((address, port))
+            given_ports.add(port)
             return port
 
 
