@@ -33,7 +33,7 @@ static const char *wrong_pattern(const char *text)
     for (const char *p = strchr(text, '\\'); p && p[1]; p = strchr(p + 2, '\\'))
         if (p[1] >= '1' && p[1] <= '9')
             return "has a back-reference, which would cost too much";
-    if (regcomp(&compiled, text, REG_EXTENDED | REG_ICASE) != 0)
+    if (!pattern_is_modest(text) || regcomp(&compiled, text, REG_EXTENDED | REG_ICASE) != 0)
         return "is no POSIX extended regular expression";
     regfree(&compiled);
     return NULL;

@@ -10,4 +10,7 @@ void policy_clear(struct policy *p);
 /* Why a value of the right type is none all the same, and WHICH entry; NULL where it is fine. */
 const char *setting_outgoing_is_wrong(enum setting s, const struct setting_value *v, const char **which);
 
+/* POSIX patterns are compiled by copying what + and {n,m} repeat: nested, that takes memory without end. True where PATTERN asks for at most a few thousand copies. */
+bool pattern_is_modest(const char *pattern);
+
 #endif

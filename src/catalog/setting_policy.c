@@ -93,6 +93,25 @@ void policy_free(struct policy **p)
     *p = NULL;
 }
 
+bool pattern_is_modest(const char *pattern)
+{
+    static const double copies_most = 4096;
+    double copies = 1;
+
+    for (const char *c = pattern; *c; c++) {
+        if (*c == '+')
+            copies *= 2;
+        if (*c != '{')
+            continue;
+        long least = strtol(c + 1, NULL, 10), most = least;
+        const char *comma = strpbrk(c + 1, ",}");
+        if (comma && *comma == ',')
+            most = strtol(comma + 1, NULL, 10);
+        copies *= most > least ? (double)most : least > 1 ? (double)least + 1 : 2;
+    }
+    return copies <= copies_most;
+}
+
 static bool compile_pattern(struct policy *p, struct buf *error)
 {
     const char *text = p->value[place_of(p, SETTING_restricted_local_part)].text;
@@ -100,6 +119,10 @@ static bool compile_pattern(struct policy *p, struct buf *error)
 
     if (!*text)
         return true;
+    if (!pattern_is_modest(text)) {
+        buf_addf(error, "restricted_local_part: \"%s\": too many repetitions", text);
+        return false;
+    }
     p->local_part_pattern = calloc(1, sizeof *p->local_part_pattern);
     int code = p->local_part_pattern ? regcomp(p->local_part_pattern, text, REG_EXTENDED | REG_NOSUB) : REG_ESPACE;
     if (code == 0)

@@ -1,6 +1,8 @@
 /* settings_check.c: see settings_check.h. */
 #include "catalog/settings_check.h"
 
+#include "catalog/setting_parts.h"
+
 #include "catalog/schedule.h"
 #include "catalog/tls_policy.h"
 #include "net/dnsbl.h"
@@ -128,6 +130,11 @@ static void check_pattern(const char *pattern, struct buf *error)
 {
     regex_t compiled;
     char why[200];
+
+    if (!pattern_is_modest(pattern)) {
+        buf_addf(error, "%srestricted_local_part: \"%s\": too many repetitions", error->len ? "\n" : "", pattern);
+        return;
+    }
     int code = *pattern ? regcomp(&compiled, pattern, REG_EXTENDED | REG_NOSUB) : 0;
 
     if (code) {

@@ -35,10 +35,10 @@ static bool add_store(void *arg, struct settings *s, struct buf *error)
     return !store || settings_store_load(store, s, error);
 }
 
-struct gate_runtime *relay_runtime(const struct relay_inbox *inbox, struct db *store, struct tls_server *tls_or_null, struct buf *error)
+struct gate_runtime *relay_runtime(struct relay_inbox *inbox, struct db *store, struct tls_server *tls_or_null, struct buf *error)
 {
-    struct buf text = inbox->config, name = inbox->config_name, tls_error = buf_make(1024);
-    struct settings *settings = settings_file_parse_with(buf_text(&text), buf_text(&name), add_store, store, error, NULL);
+    struct buf tls_error = buf_make(1024);
+    struct settings *settings = settings_file_parse_with(buf_text(&inbox->config), buf_text(&inbox->config_name), add_store, store, error, NULL);
     struct tls_server *tls = tls_or_null ? tls_server_ref(tls_or_null) : NULL;
 
     if (!settings) {

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 enum { BUSY_MS = 5000, MOST_KEPT = 256, ID_CHANCE_BITS = 21 };
 
@@ -69,6 +70,19 @@ static void sql_lower(sqlite3_context *context, int count, sqlite3_value **value
         sqlite3_result_error_nomem(context);
 }
 
+/* Two who open a new store at once both change its journal, for which SQLite itself does not wait. */
+static int execute_patiently(sqlite3 *sqlite, const char *sql)
+{
+    const struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
+    int code = sqlite3_exec(sqlite, sql, NULL, NULL, NULL);
+
+    for (int waited_ms = 0; (code & 0xff) == SQLITE_BUSY && waited_ms < BUSY_MS; waited_ms += 20) {
+        nanosleep(&pause, NULL);
+        code = sqlite3_exec(sqlite, sql, NULL, NULL, NULL);
+    }
+    return code;
+}
+
 static struct db *open_as(const char *path, int flags, struct buf *error)
 {
     struct db *d = calloc(1, sizeof *d);
@@ -83,7 +97,7 @@ static struct db *open_as(const char *path, int flags, struct buf *error)
     umask(before);
     if (code == SQLITE_OK) {
         sqlite3_busy_timeout(d->sqlite, BUSY_MS);
-        code = sqlite3_exec(d->sqlite, flags & SQLITE_OPEN_READONLY ? "PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY" : pragmas, NULL, NULL, NULL);
+        code = execute_patiently(d->sqlite, flags & SQLITE_OPEN_READONLY ? "PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY" : pragmas);
     }
     if (code == SQLITE_OK)
         code = sqlite3_create_function_v2(d->sqlite, "lower", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, NULL, sql_lower, NULL, NULL, NULL);
