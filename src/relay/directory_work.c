@@ -3,13 +3,13 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/periodic.h"
 #include "courier/callout.h"
 #include "store/directory_sync.h"
 #include "store/open.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { LOOK_MS = 1000, RETRY_MS = 5 * 60 * 1000 /* of one that failed, where that is sooner */ };
 
@@ -17,33 +17,14 @@ struct directory_work {
     struct db *db;
     struct settings_holder *settings;
     struct callouts *callouts;
-    pthread_t thread;
-    pthread_mutex_t lock;
-    pthread_cond_t stopped;
-    bool stopping;
+    struct periodic thread;
 };
 
 static bool is_stopping(void *arg)
 {
     struct directory_work *w = arg;
 
-    pthread_mutex_lock(&w->lock);
-    bool stopping = w->stopping;
-    pthread_mutex_unlock(&w->lock);
-    return stopping;
-}
-
-static bool wait_a_little(struct directory_work *w)
-{
-    int64_t until_ms = clock_mono_ms() - clock_offset_ms() + LOOK_MS;
-    struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
-
-    pthread_mutex_lock(&w->lock);
-    if (!w->stopping)
-        pthread_cond_timedwait(&w->stopped, &w->lock, &until);
-    bool goes_on = !w->stopping;
-    pthread_mutex_unlock(&w->lock);
-    return goes_on;
+    return periodic_is_stopping(&w->thread);
 }
 
 static bool is_due(struct directory_work *w, const struct domain *d, int64_t now_ms)
@@ -75,39 +56,30 @@ static void sync_one(struct directory_work *w, const struct settings *settings, 
         callouts_forget_negative(w->callouts);
 }
 
-static void *work(void *arg)
+static void work(void *arg)
 {
     struct directory_work *w = arg;
+    struct settings *settings = settings_take(w->settings);
 
-    do {
-        struct settings *settings = settings_take(w->settings);
-        for (size_t i = 0; i < settings_domain_count(settings) && !is_stopping(w); i++) {
-            const struct domain *d = settings_domain_at(settings, i);
-            if (directory_is_set(d) && is_due(w, d, clock_wall_ms()))
-                sync_one(w, settings, d);
-        }
-        settings_unref(settings);
-    } while (wait_a_little(w));
-    return NULL;
+    for (size_t i = 0; i < settings_domain_count(settings) && !is_stopping(w); i++) {
+        const struct domain *d = settings_domain_at(settings, i);
+        if (directory_is_set(d) && is_due(w, d, clock_wall_ms()))
+            sync_one(w, settings, d);
+    }
+    settings_unref(settings);
 }
 
 struct directory_work *directory_work_start(struct relay *r, const struct policy *p, struct buf *error)
 {
     struct directory_work *w = calloc(1, sizeof *w);
     char path[STORE_PATH_MAX];
-    pthread_condattr_t attributes;
 
     if (!w) {
         buf_add_text(error, "out of memory");
         return NULL;
     }
     *w = (struct directory_work){.settings = r->settings, .callouts = r->callouts, .db = db_open(store_path(p, path), error)};
-    pthread_mutex_init(&w->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&w->stopped, &attributes);
-    pthread_condattr_destroy(&attributes);
-    int trouble = w->db ? pthread_create(&w->thread, NULL, work, w) : 0;
+    int trouble = w->db ? periodic_start(&w->thread, work, w, LOOK_MS) : 0;
     if (w->db && !trouble)
         return w;
     if (trouble)
@@ -121,13 +93,7 @@ void directory_work_stop(struct directory_work **w)
 {
     if (!*w)
         return;
-    pthread_mutex_lock(&(*w)->lock);
-    (*w)->stopping = true;
-    pthread_cond_signal(&(*w)->stopped);
-    pthread_mutex_unlock(&(*w)->lock);
-    pthread_join((*w)->thread, NULL);
-    pthread_cond_destroy(&(*w)->stopped);
-    pthread_mutex_destroy(&(*w)->lock);
+    periodic_stop(&(*w)->thread);
     db_close(&(*w)->db);
     free(*w);
     *w = NULL;

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "relay/digest_work.h"
 #include "base/log.h"
+#include "base/periodic.h"
 #include "store/open.h"
 #include "store/quarantine.h"
 
@@ -11,7 +12,6 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { LOOK_MS = 250, PAUSE_MS = 5000, TIDY_MS = 60000, ENVELOPE_BYTES_MAX = 64 * 1024, MESSAGE_BYTES_MAX = 1 << 30, ROWS_KEPT_DAYS = 32 };
 
@@ -23,10 +23,7 @@ struct quarantine_work {
     struct dkim_signer *signer;
     char *spool_directory;
     int64_t version, tidied_ms, not_before_ms;
-    pthread_t thread;
-    pthread_mutex_t lock;
-    pthread_cond_t stopped;
-    bool stopping;
+    struct periodic thread;
 };
 
 static struct blob *blob_of(const struct quarantine_work *w, const struct buf *bytes)
@@ -89,61 +86,44 @@ static bool release_one(struct quarantine_work *w)
     return ok;
 }
 
-static bool wait_a_little(struct quarantine_work *w)
-{
-    int64_t until_ms = clock_mono_ms() - clock_offset_ms() + LOOK_MS;
-    struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
-
-    pthread_mutex_lock(&w->lock);
-    if (!w->stopping)
-        pthread_cond_timedwait(&w->stopped, &w->lock, &until);
-    bool goes_on = !w->stopping;
-    pthread_mutex_unlock(&w->lock);
-    return goes_on;
-}
-
-static bool is_stopping(struct quarantine_work *w)
-{
-    pthread_mutex_lock(&w->lock);
-    bool stopping = w->stopping;
-    pthread_mutex_unlock(&w->lock);
-    return stopping;
-}
-
-static bool stops(void *arg)
-{
-    return is_stopping(arg);
-}
-
-static void *work(void *arg)
+static bool is_stopping(void *arg)
 {
     struct quarantine_work *w = arg;
 
-    do {
-        int64_t version = db_version(w->db), now_ms = clock_mono_ms();
-        if ((version != w->version || w->not_before_ms) && now_ms >= w->not_before_ms) {
-            w->version = version;
-            w->not_before_ms = 0;
-            while (!is_stopping(w) && release_one(w))
-                ;
-        }
-        if (now_ms - w->tidied_ms >= TIDY_MS) {
-            w->tidied_ms = now_ms;
-            int64_t wall_ms = clock_wall_ms();
-            while (!is_stopping(w) && quarantine_expire(w->db, wall_ms, wall_ms - (int64_t)ROWS_KEPT_DAYS * 86400 * 1000) > 0)
-                ;
-            const struct digest_work digests = {.db = w->db, .spool = w->spool, .settings = w->settings, .signer = w->signer, .is_stopping = stops, .arg = w};
-            digests_send(&digests, wall_ms);
-        }
-    } while (wait_a_little(w));
-    return NULL;
+    return periodic_is_stopping(&w->thread);
+}
+
+static void tidy(struct quarantine_work *w)
+{
+    int64_t wall_ms = clock_wall_ms();
+    const struct digest_work digests = {.db = w->db, .spool = w->spool, .settings = w->settings, .signer = w->signer, .is_stopping = is_stopping, .arg = w};
+
+    while (!is_stopping(w) && quarantine_expire(w->db, wall_ms, wall_ms - (int64_t)ROWS_KEPT_DAYS * 86400 * 1000) > 0)
+        ;
+    digests_send(&digests, wall_ms);
+}
+
+static void work(void *arg)
+{
+    struct quarantine_work *w = arg;
+    int64_t version = db_version(w->db), now_ms = clock_mono_ms();
+
+    if ((version != w->version || w->not_before_ms) && now_ms >= w->not_before_ms) {
+        w->version = version;
+        w->not_before_ms = 0;
+        while (!is_stopping(w) && release_one(w))
+            ;
+    }
+    if (now_ms - w->tidied_ms >= TIDY_MS) {
+        w->tidied_ms = now_ms;
+        tidy(w);
+    }
 }
 
 struct quarantine_work *quarantine_work_start(struct relay *r, const struct policy *p, struct buf *error)
 {
     struct quarantine_work *w = calloc(1, sizeof *w);
     char path[STORE_PATH_MAX];
-    pthread_condattr_t attributes;
 
     if (!w) {
         buf_add_text(error, "out of memory");
@@ -151,15 +131,11 @@ struct quarantine_work *quarantine_work_start(struct relay *r, const struct poli
     }
     *w = (struct quarantine_work){.spool = r->spool, .log = r->log, .settings = r->settings, .signer = r->signer, .version = -1, .spool_directory = strdup(setting_text(p, SETTING_spool_directory))};
     w->db = db_open(store_path(p, path), error);
-    pthread_mutex_init(&w->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&w->stopped, &attributes);
-    pthread_condattr_destroy(&attributes);
-    if (w->db && w->spool_directory && pthread_create(&w->thread, NULL, work, w) == 0)
+    int trouble = !w->db ? 0 : !w->spool_directory ? ENOMEM : periodic_start(&w->thread, work, w, LOOK_MS);
+    if (w->db && !trouble)
         return w;
-    if (!error->len)
-        buf_addf(error, "threads: %s", strerror(errno));
+    if (trouble)
+        buf_addf(error, "threads: %s", strerror(trouble));
     db_close(&w->db);
     free(w->spool_directory);
     free(w);
@@ -170,13 +146,7 @@ void quarantine_work_stop(struct quarantine_work **w)
 {
     if (!*w)
         return;
-    pthread_mutex_lock(&(*w)->lock);
-    (*w)->stopping = true;
-    pthread_cond_signal(&(*w)->stopped);
-    pthread_mutex_unlock(&(*w)->lock);
-    pthread_join((*w)->thread, NULL);
-    pthread_cond_destroy(&(*w)->stopped);
-    pthread_mutex_destroy(&(*w)->lock);
+    periodic_stop(&(*w)->thread);
     db_close(&(*w)->db);
     free((*w)->spool_directory);
     free(*w);
