@@ -1,6 +1,7 @@
 /* backup.c: see backup.h. */
 #include "store/backup.h"
 
+#include "base/file.h"
 #include "base/clock.h"
 #include "store/schema.h"
 
@@ -52,17 +53,6 @@ static bool sync_path(const char *path, int flags)
     return fine;
 }
 
-static bool sync_folder_of(const char *path)
-{
-    char folder[STORE_PATH_MAX];
-    const char *slash = strrchr(path, '/');
-
-    if (!slash)
-        return sync_path(".", O_DIRECTORY);
-    str_copy(folder, sizeof folder, str_n(path, slash == path ? 1 : (size_t)(slash - path)));
-    return sync_path(folder, O_DIRECTORY);
-}
-
 /* Is there something at PATH that a backup must not replace? */
 static bool is_no_place(const char *path, struct buf *error)
 {
@@ -84,7 +74,7 @@ bool store_backup(struct db *d, const char *path, struct buf *error)
         remove_all(part);
         return failed(error, part, db_error(d));
     }
-    if (sync_path(part, 0) && rename(part, path) == 0 && sync_folder_of(path))
+    if (sync_path(part, 0) && rename(part, path) == 0 && file_sync_folder_of(path))
         return true;
     failed(error, path, strerror(errno));
     remove_all(part);
@@ -203,7 +193,7 @@ bool store_restore(const char *backup, const char *path, const struct audit_row 
         if (*kept && rename(kept, path) < 0)
             buf_addf(error, "; the store before is %s", kept);
     }
-    if (fine && !sync_folder_of(path))
+    if (fine && !file_sync_folder_of(path))
         fine = failed(error, path, strerror(errno));
     remove_all(part);
     return fine;

@@ -3,6 +3,7 @@
  * for each entry it is written anew beside the old one and put in its place: at every moment one whole file is there.
  */
 #include "store/greylist_parts.h"
+#include "store/line_file.h"
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -77,19 +78,6 @@ static bool write_all_entries(struct greylist *g, int fd, uint64_t *lines)
     return ok;
 }
 
-static bool sync_folder(const char *path)
-{
-    char folder[PATH_MAX];
-    const char *slash = strrchr(path, '/');
-
-    str_copy(folder, sizeof folder, slash ? str_n(path, (size_t)(slash - path)) : STR("."));
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool ok = fd >= 0 && fsync(fd) == 0;
-    if (fd >= 0)
-        close(fd);
-    return ok;
-}
-
 /* What waits stays waiting: it goes behind the new file's entries, which are never newer. */
 static bool write_anew(struct greylist *g)
 {
@@ -98,7 +86,7 @@ static bool write_anew(struct greylist *g)
 
     snprintf(path, sizeof path, "%s.new", g->path);
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
-    bool ok = fd >= 0 && write_all_entries(g, fd, &lines) && fsync(fd) == 0 && rename(path, g->path) == 0 && sync_folder(g->path);
+    bool ok = fd >= 0 && write_all_entries(g, fd, &lines) && fsync(fd) == 0 && rename(path, g->path) == 0 && file_sync_folder_of(g->path);
     if (!ok) {
         complain(g, "writing it anew");
         if (fd >= 0)
@@ -180,61 +168,17 @@ static void *writer(void *arg)
     return NULL;
 }
 
-/* Every whole line; what stands behind the last of them was torn off by a crash. */
-static bool read_lines(struct greylist *g, FILE *f, off_t *end)
+static bool take_line(void *arg, struct str line)
 {
-    char *line = NULL;
-    size_t room = 0, bad = 0;
-    ssize_t n = getline(&line, &room, f);
-    bool ours = n == (ssize_t)sizeof head - 1 && memcmp(line, head, sizeof head - 1) == 0;
-
-    *end = ours ? n : 0;
-    while (ours && (n = getline(&line, &room, f)) > 0 && line[n - 1] == '\n') {
-        bad += !greylist_take_line(g, str_n(line, (size_t)n - 1));
-        g->lines++;
-        *end += n;
-    }
-    free(line);
-    if (bad)
-        log_warning("%s: %zu lines are none of the greylist's and were left out", g->path, bad);
-    return ours;
-}
-
-/* A file that is none of ours is kept for the operator to look at; mail goes on. */
-static bool begin_anew(struct greylist *g)
-{
-    char aside[PATH_MAX];
-
-    snprintf(aside, sizeof aside, "%s.bad", g->path);
-    log_error("%s is not a greylist: it is moved to %s, and all is learned anew", g->path, aside);
-    close(g->fd);
-    if (rename(g->path, aside) < 0)
-        return false;
-    g->fd = open(g->path, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
-    return g->fd >= 0;
+    return greylist_take_line(arg, line);
 }
 
 static bool load(struct greylist *g)
 {
-    off_t end = 0;
+    const struct line_file file = {.path = g->path, .head = head, .name = "a greylist", .owner = "the greylist's", .take = take_line, .arg = g};
 
-    g->fd = open(g->path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
-    int copy = g->fd < 0 ? -1 : dup(g->fd);
-    FILE *f = copy < 0 ? NULL : fdopen(copy, "r");
-    if (!f) {
-        if (copy >= 0)
-            close(copy);
-        return false;
-    }
-    off_t size = lseek(g->fd, 0, SEEK_END);
-    rewind(f);
-    bool ours = read_lines(g, f, &end) || size < (off_t)sizeof head - 1;
-    fclose(f);
-    if (!ours && !begin_anew(g))
-        return false;
-    if (end < size && ours)
-        log_warning("%s: its last line was torn off by a crash and is left out", g->path);
-    return ftruncate(g->fd, ours ? end : 0) == 0 && (end > 0 || file_write_all(g->fd, head, sizeof head - 1));
+    g->fd = line_file_open(&file, &g->lines);
+    return g->fd >= 0;
 }
 
 bool greylist_file_open(struct greylist *g, const char *path, struct buf *error)

@@ -3,6 +3,7 @@
  * it was counted meanwhile. Written anew beside the old one, the file takes its place when all is in it. What cannot be written waits and loses nothing.
  */
 #include "store/reputation_parts.h"
+#include "store/line_file.h"
 
 #include "base/file.h"
 #include "base/log.h"
@@ -69,25 +70,12 @@ static bool begin_anew(struct reputation *r)
     return true;
 }
 
-static bool sync_folder(const char *path)
-{
-    char folder[PATH_MAX];
-    const char *slash = strrchr(path, '/');
-
-    str_copy(folder, sizeof folder, slash ? str_n(path, (size_t)(slash - path)) : STR("."));
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool ok = fd >= 0 && fsync(fd) == 0;
-    if (fd >= 0)
-        close(fd);
-    return ok;
-}
-
 static bool put_in_place(struct reputation *r)
 {
     char path[PATH_MAX];
 
     path_anew(r, path);
-    if (fsync(r->fd) < 0 || rename(path, r->path) < 0 || !sync_folder(r->path))
+    if (fsync(r->fd) < 0 || rename(path, r->path) < 0 || !file_sync_folder_of(r->path))
         return fail(r, "writing it anew");
     r->is_new = false;
     return true;
@@ -171,61 +159,17 @@ static void *writer(void *arg)
     return NULL;
 }
 
-/* Every whole line; what stands behind the last of them was torn off by a crash. */
-static bool read_lines(struct reputation *r, FILE *f, off_t *end)
+static bool take_line(void *arg, struct str line)
 {
-    char *line = NULL;
-    size_t room = 0, bad = 0;
-    ssize_t n = getline(&line, &room, f);
-    bool ours = n == (ssize_t)sizeof head - 1 && memcmp(line, head, sizeof head - 1) == 0;
-
-    *end = ours ? n : 0;
-    while (ours && (n = getline(&line, &room, f)) > 0 && line[n - 1] == '\n') {
-        bad += !reputation_take_line(r, str_n(line, (size_t)n - 1));
-        r->lines++;
-        *end += n;
-    }
-    free(line);
-    if (bad)
-        log_warning("%s: %zu lines are none of the reputation's and were left out", r->path, bad);
-    return ours;
-}
-
-/* A file that is none of ours is kept for the operator to look at; mail goes on. */
-static bool start_over(struct reputation *r)
-{
-    char aside[PATH_MAX];
-
-    snprintf(aside, sizeof aside, "%s.bad", r->path);
-    log_error("%s is not a reputation file: it is moved to %s, and all is learned anew", r->path, aside);
-    close(r->fd);
-    if (rename(r->path, aside) < 0)
-        return false;
-    r->fd = open(r->path, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
-    return r->fd >= 0;
+    return reputation_take_line(arg, line);
 }
 
 static bool load(struct reputation *r)
 {
-    off_t end = 0;
+    const struct line_file file = {.path = r->path, .head = head, .name = "a reputation file", .owner = "the reputation's", .take = take_line, .arg = r};
 
-    r->fd = open(r->path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
-    int copy = r->fd < 0 ? -1 : dup(r->fd);
-    FILE *f = copy < 0 ? NULL : fdopen(copy, "r");
-    if (!f) {
-        if (copy >= 0)
-            close(copy);
-        return false;
-    }
-    off_t size = lseek(r->fd, 0, SEEK_END);
-    rewind(f);
-    bool ours = read_lines(r, f, &end) || size < (off_t)sizeof head - 1;
-    fclose(f);
-    if (!ours && !start_over(r))
-        return false;
-    if (end < size && ours)
-        log_warning("%s: its last line was torn off by a crash and is left out", r->path);
-    return ftruncate(r->fd, ours ? end : 0) == 0 && (end > 0 || file_write_all(r->fd, head, sizeof head - 1));
+    r->fd = line_file_open(&file, &r->lines);
+    return r->fd >= 0;
 }
 
 bool reputation_file_open(struct reputation *r, const char *path, struct buf *error)
