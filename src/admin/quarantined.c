@@ -17,18 +17,6 @@ enum { MOST_AT_ONCE = 10000, HEADER_MOST = 1024 * 1024, MESSAGE_MOST = 1100 * 10
 #define SQL_MATCHES SQL_IN_SCOPE_BY_ADDRESS("q.tenant", "q.domain", "q.recipient") \
     " AND ($3 = '' OR q.recipient = $3) AND ($4 = '' OR q.sender = $4) AND ($5 = 0 OR q.domain = $5) AND ($6 = '' OR q.state = $6) AND ($7 = '' OR q.reason = $7)"
 
-/* Malware and phishing, as far as it was found. */
-static bool is_risky(enum reason r)
-{
-    switch (r) {
-    case REASON_VIRUS:
-    case REASON_PHISH:
-    case REASON_LINK_MALWARE:
-    case REASON_LINK_PHISHING: return true;
-    default: return false;
-    }
-}
-
 static json_t *quarantined_json(struct db_rows *r)
 {
     json_t *one = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I}", "id", json_id(db_number(r, 0)), "time", json_time(db_id_ms(db_number(r, 0))),
@@ -36,7 +24,7 @@ static json_t *quarantined_json(struct db_rows *r)
                             json_str(db_text(r, 4)), "header_from", json_str(db_text(r, 5)), "subject", json_str(db_text(r, 6)), "client_ip",
                             json_str(db_text(r, 7)), "size", (json_int_t)db_number(r, 8));
     json_t *rest = json_pack("{s:o, s:o, s:f, s:b, s:b, s:o, s:o, s:o, s:o, s:o}", "reason", json_str(db_text(r, 9)), "evidence", json_str(db_text(r, 10)), "score",
-                             db_real(r, 11), "is_refused", db_number(r, 12) != 0, "is_risky", is_risky(reason_find(db_text(r, 9))), "state",
+                             db_real(r, 11), "is_refused", db_number(r, 12) != 0, "is_risky", quarantine_is_risky(reason_find(db_text(r, 9))), "state",
                              json_str(db_text(r, 13)), "changed_by", json_str(db_text(r, 14)), "changed", json_time(db_number(r, 15)), "expires",
                              json_time(db_number(r, 16)), "domain", json_id_or_null(db_number(r, 17)));
     json_object_update_new(one, rest);
@@ -108,7 +96,7 @@ static enum db_result read_kept(struct call *c, int64_t id, struct kept *k)
     if (db_next(r)) {
         str_copy(k->sender, sizeof k->sender, db_text(r, 0));
         k->domain = db_number(r, 1);
-        k->risky = is_risky(reason_find(db_text(r, 2)));
+        k->risky = quarantine_is_risky(reason_find(db_text(r, 2)));
         k->place = (struct place){.tenant = db_number(r, 3), .domain = db_number(r, 1)};
     }
     return db_done(&r);

@@ -3,7 +3,7 @@
 
 #include "base/arena.h"
 #include "base/random.h"
-#include "catalog/reason.h"
+#include "store/quarantine.h"
 
 #include <openssl/sha.h>
 #include <string.h>
@@ -18,20 +18,6 @@ bool digest_recipients(struct db *d, void (*each)(void *arg, struct str recipien
     while (db_next(r))
         each(arg, db_text(r, 0), db_number(r, 1));
     return db_done(&r) == DB_OK;
-}
-
-/* What nobody should let in by one careless click. */
-static bool may_be_released_by_link(struct str reason)
-{
-    switch (reason_find(reason)) {
-    case REASON_VIRUS:
-    case REASON_PHISH:
-    case REASON_LINK_MALWARE:
-    case REASON_LINK_PHISHING:
-        return false;
-    default:
-        return true;
-    }
 }
 
 static void make_secret(char to[DIGEST_SECRET_LEN + 1])
@@ -61,7 +47,7 @@ static enum db_result make_links(struct db *d, struct str recipient, int64_t now
 
     for (size_t i = 0; i < out->count && result == DB_OK; i++) {
         struct digest_row *row = &out->rows[i];
-        if (!may_be_released_by_link(row->reason))
+        if (quarantine_is_risky(reason_find(row->reason)))
             continue;
         result = make_link(d, row, recipient, "release", now_ms, row->release);
         if (result == DB_OK)

@@ -184,6 +184,17 @@ void quarantine_drop(struct quarantine *q, const struct quarantine_item *items, 
     pthread_mutex_unlock(&q->lock);
 }
 
+bool quarantine_is_risky(enum reason r)
+{
+    switch (r) {
+    case REASON_VIRUS:
+    case REASON_PHISH:
+    case REASON_LINK_MALWARE:
+    case REASON_LINK_PHISHING: return true;
+    default: return false;
+    }
+}
+
 static bool unpack(struct str packing, uint64_t size, struct str data, struct buf *out)
 {
     uLongf len = (uLongf)size;

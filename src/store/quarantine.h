@@ -8,6 +8,7 @@
 #ifndef STORE_QUARANTINE_H
 #define STORE_QUARANTINE_H
 
+#include "catalog/reason.h"
 #include "store/db.h"
 
 struct quarantine;
@@ -31,6 +32,9 @@ struct quarantine_item {
 enum db_result quarantine_keep(struct quarantine *q, const struct quarantine_item *items, size_t count, struct str header, struct str body) __attribute__((warn_unused_result));
 /* Takes back what quarantine_keep() kept, when the rest of its message could not be taken. */
 void quarantine_drop(struct quarantine *q, const struct quarantine_item *items, size_t count);
+
+/* Malware and phishing, as far as it was found: nothing that anybody should let in by one careless click. */
+bool quarantine_is_risky(enum reason r);
 
 /* Header and body of row ID, unpacked; false where there are none any more, or they cannot be read. */
 bool quarantine_body(struct db *d, int64_t id, struct buf *header, struct buf *body);
