@@ -92,20 +92,6 @@ static bool features_of(struct bench *b, const char *path, struct feature_sets *
     return true;
 }
 
-static struct settings *defaults(void)
-{
-    static const char *const names[] = {"classify.invalid"};
-    struct settings *s = settings_new();
-    struct setting_value value = {0};
-    struct buf error = buf_make(500);
-
-    if (s && setting_parse(SETTING_host_name, names, 1, &value, &error) && settings_set(s, NULL, SETTING_host_name, &value) && settings_finish(s, &error))
-        return s;
-    fprintf(stderr, "postern: " STR_FMT "\n", STR_ARG(buf_str(&error)));
-    settings_unref(s);
-    return NULL;
-}
-
 static int open_bench(const struct command_line *line, bool learns, struct bench *b)
 {
     struct buf error = buf_make(1000);
@@ -116,7 +102,7 @@ static int open_bench(const struct command_line *line, bool learns, struct bench
         fputs(line->model ? "postern: --rate wants a number above 0, 1 at most\n" : "postern: --model FILE is needed\n", stderr);
         return EX_USAGE;
     }
-    b->settings = defaults();
+    b->settings = inspect_defaults();
     b->model = model_open(line->model, MODEL_BITS, learns, &error);
     for (size_t v = 0; v < FEATURE_VIEWS; v++)
         b->features[v] = calloc(FEATURES_MAX, sizeof(uint32_t));

@@ -82,14 +82,11 @@ static bool name_the_host(struct settings *s, struct buf *error)
     return setting_parse(SETTING_host_name, names, 1, &value, error) && settings_set(s, NULL, SETTING_host_name, &value);
 }
 
-/* A message can be looked at on any machine. */
-struct settings *inspect_settings(const struct command_line *line)
+struct settings *inspect_defaults(void)
 {
     struct buf error = buf_make(1024);
-
-    if (access(line->config, R_OK) == 0)
-        return command_settings(line);
     struct settings *s = settings_new();
+
     if (s && (!name_the_host(s, &error) || !settings_finish(s, &error))) {
         fprintf(stderr, "postern: " STR_FMT "\n", STR_ARG(buf_str(&error)));
         settings_unref(s);
@@ -97,6 +94,12 @@ struct settings *inspect_settings(const struct command_line *line)
     }
     buf_free(&error);
     return s;
+}
+
+/* A message can be looked at on any machine. */
+struct settings *inspect_settings(const struct command_line *line)
+{
+    return access(line->config, R_OK) == 0 ? command_settings(line) : inspect_defaults();
 }
 
 static const char *trouble(enum scan_result result)

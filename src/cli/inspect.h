@@ -10,6 +10,8 @@
 
 /* The message in file PATH ("-": standard input), sealed, its lines ending in CR LF. NULL after saying why on standard error. */
 struct blob *inspect_read_message(const char *path);
+/* What holds where nothing is configured. NULL after saying what is wrong. */
+struct settings *inspect_defaults(void);
 /* The configuration where there is one, else the defaults. NULL after saying what is wrong. */
 struct settings *inspect_settings(const struct command_line *line);
 /* MESSAGE as a confined process sees it, with texts and fields; scan_report_free() when done. False after saying why. */
