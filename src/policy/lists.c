@@ -22,12 +22,21 @@ struct entry {
     char text[];
 };
 
+/* What entries about authors of one owner come down to: asked at every RCPT, so it is not added up there. */
+struct own_authors {
+    struct hash_node node;
+    struct own_authors *next;
+    const struct entry *of;      /* one of them: whose they are */
+    uint64_t sum;
+};
+
 struct lists {
     struct hash_table table[LIST_KINDS];
     uint64_t prefixes[LIST_KINDS][2][3]; /* lengths of the networks that there are: of IPv4, of IPv6 */
     struct entry *all;
     size_t count;
-    size_t own_authors;          /* entries about authors that are not for everybody */
+    struct hash_table owners;    /* of entries about authors that are not for everybody */
+    struct own_authors *own_authors;
 };
 
 static const char *const kinds[LIST_KINDS] = {"sender-allow", "sender-block", "recipient-allow", "recipient-block", "ip-allow", "ip-block"};
@@ -141,6 +150,41 @@ static struct str put_text(char **at, struct str text)
     return str_n(to, text.len);
 }
 
+/* A domain's and a mailbox's names in any case. */
+static uint64_t key_of_owner(const struct entry *e)
+{
+    const uint64_t parts[] = {e->level, (uint64_t)e->tenant, hash_str_case(e->domain), hash_str_case(e->local_part)};
+
+    return hash_bytes(parts, sizeof parts);
+}
+
+static bool is_same_owner(const struct entry *a, const struct entry *b)
+{
+    return a->level == b->level && a->tenant == b->tenant && str_eq_case(a->domain, b->domain) && str_eq_case(a->local_part, b->local_part);
+}
+
+static bool count_author(struct lists *l, const struct entry *e)
+{
+    uint64_t key = key_of_owner(e);
+    struct own_authors *own = NULL;
+
+    for (struct hash_node *n = hash_first(&l->owners, key); n && !own; n = hash_next(n))
+        if (is_same_owner(container_of(n, struct own_authors, node)->of, e))
+            own = container_of(n, struct own_authors, node);
+    if (!own) {
+        own = calloc(1, sizeof *own);
+        if (!own || !hash_insert(&l->owners, &own->node, key)) {
+            free(own);
+            return false;
+        }
+        own->of = e;
+        own->next = l->own_authors;
+        l->own_authors = own;
+    }
+    own->sum += hash_str(e->pattern) | 1;
+    return true;
+}
+
 bool lists_add(struct lists *l, enum list_kind kind, const struct list_entry *from)
 {
     char normal[LIST_PATTERN_MAX + 1];
@@ -175,8 +219,8 @@ bool lists_add(struct lists *l, enum list_kind kind, const struct list_entry *fr
     e->next = l->all;
     l->all = e;
     l->count++;
-    l->own_authors += (kind == LIST_SENDER_ALLOW || kind == LIST_SENDER_BLOCK) && e->author && e->level != LEVEL_S;
-    return true;
+    bool is_own_author = (kind == LIST_SENDER_ALLOW || kind == LIST_SENDER_BLOCK) && e->author && e->level != LEVEL_S;
+    return !is_own_author || count_author(l, e);
 }
 
 void lists_free(struct lists **l)
@@ -187,8 +231,13 @@ void lists_free(struct lists **l)
         next = e->next;
         free(e);
     }
+    for (struct own_authors *own = (*l)->own_authors, *next; own; own = next) {
+        next = own->next;
+        free(own);
+    }
     for (size_t i = 0; i < LIST_KINDS; i++)
         hash_table_free(&(*l)->table[i]);
+    hash_table_free(&(*l)->owners);
     free(*l);
     *l = NULL;
 }
@@ -289,14 +338,27 @@ bool lists_author_blocked(const struct lists *l, struct str author, const struct
     return find_author(l, LIST_SENDER_BLOCK, author, scope, true, evidence);
 }
 
+static uint64_t authors_of(const struct lists *l, unsigned level, int64_t tenant, struct str domain, struct str local_part)
+{
+    const struct entry owner = {.level = level, .tenant = tenant, .domain = domain, .local_part = local_part};
+
+    for (struct hash_node *n = hash_first(&l->owners, key_of_owner(&owner)); n; n = hash_next(n)) {
+        const struct own_authors *own = container_of(n, struct own_authors, node);
+        if (is_same_owner(own->of, &owner))
+            return own->sum;
+    }
+    return 0;
+}
+
 uint64_t lists_own_authors(const struct lists *l, const struct list_scope *scope)
 {
     uint64_t sum = 0;
 
-    for (const struct entry *e = l->own_authors ? l->all : NULL; e; e = e->next)
-        if (e->author && e->level != LEVEL_S && is_for(e, scope))
-            sum += hash_str(e->pattern) | 1;
-    return sum;
+    if (!l->owners.count)
+        return 0;
+    for (const struct tenant *t = scope->tenant; t; t = t->parent)
+        sum += authors_of(l, LEVEL_T, t->id, STR(""), STR(""));
+    return sum + authors_of(l, LEVEL_D, 0, scope->domain, STR("")) + authors_of(l, LEVEL_M, 0, scope->domain, scope->local_part);
 }
 
 bool lists_sender_allowed(const struct lists *l, const struct address *sender, const struct list_scope *scope, bool authenticated, char *evidence)

@@ -137,6 +137,31 @@ static void each_level_has_entries_of_its_own(void **state)
     lists_free(&l);
 }
 
+static void authors_of_a_scope_come_down_to_one_number(void **state)
+{
+    struct tenant reseller = {.id = 7}, customer = {.id = 9, .parent = &reseller};
+    const struct list_scope bob = {.domain = STR("acme.test"), .local_part = STR("bob")}, ann = {.domain = STR("ACME.test"), .local_part = STR("Ann")},
+                            sold = {.domain = STR("sold.test"), .local_part = STR("x"), .tenant = &customer};
+    struct lists *l = lists_new();
+
+    (void)state;
+    assert_int_equal(lists_own_authors(l, &ann), 0);
+    const struct list_entry entries[] = {
+        {.owner = {.level = LEVEL_S}, .pattern = STR("all.test"), .author = true},
+        {.owner = {.level = LEVEL_D, .domain = STR("acme.test")}, .pattern = STR("one.test"), .author = true},
+        {.owner = {.level = LEVEL_M, .domain = STR("acme.test"), .local_part = STR("ann")}, .pattern = STR("two.test"), .author = true},
+        {.owner = {.level = LEVEL_D, .domain = STR("acme.test")}, .pattern = STR("envelope.test"), .envelope = true},
+        {.owner = {.level = LEVEL_T, .tenant = 7}, .pattern = STR("one.test"), .author = true},
+    };
+    for (size_t i = 0; i < sizeof entries / sizeof *entries; i++)
+        assert_true(lists_add(l, LIST_SENDER_BLOCK, &entries[i]));
+    uint64_t of_bob = lists_own_authors(l, &bob), of_ann = lists_own_authors(l, &ann);
+    assert_true(of_bob && of_ann && of_bob != of_ann);
+    assert_true(lists_own_authors(l, &sold) == of_bob); /* the same entries, whoever's they are */
+    assert_int_equal(lists_own_authors(l, &(struct list_scope){.domain = STR("other.test"), .local_part = STR("ann")}), 0);
+    lists_free(&l);
+}
+
 static void networks_are_found_at_each_length(void **state)
 {
     static const char *const blocked[] = {"192.0.2.0/24", "198.51.100.7", "203.0.113.128/25", "2001:db8::/33", "2001:db8:ffff::1", "0.0.0.0/6"};
@@ -160,7 +185,7 @@ static void networks_are_found_at_each_length(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(each_level_has_entries_of_its_own), cmocka_unit_test(networks_are_found_at_each_length), cmocka_unit_test(senders_are_matched), cmocka_unit_test(an_allow_entry_wants_an_authenticated_sender),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(each_level_has_entries_of_its_own), cmocka_unit_test(authors_of_a_scope_come_down_to_one_number), cmocka_unit_test(networks_are_found_at_each_length), cmocka_unit_test(senders_are_matched), cmocka_unit_test(an_allow_entry_wants_an_authenticated_sender),
                                        cmocka_unit_test(a_bad_line_is_named)};
     if (!mkdtemp(folder))
         return 1;
