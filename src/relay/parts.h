@@ -62,7 +62,7 @@ struct relay_inbox {
     size_t scan_count;
 };
 
-/* runtime.c: a runtime from what is in the inbox and, with STORE, in the store; TLS_OR_NULL is kept on where certificates have not changed.
+/* runtime.c: a runtime from what is in the inbox and in the store; TLS_OR_NULL is kept on where certificates have not changed.
  * NULL with the reason in ERROR. */
 struct gate_runtime *relay_runtime(struct relay_inbox *inbox, struct db *store, struct tls_server *tls_or_null, struct buf *error);
 /* Have settings, domains or lists changed since it was asked last, or has an entry expired? */

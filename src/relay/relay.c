@@ -17,6 +17,7 @@
 #include "scan/sandbox.h"
 #include "store/message_log.h"
 #include "store/open.h"
+#include "store/settings_file.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -286,38 +287,32 @@ static bool open_gate(struct relay *r, const struct policy *p, struct gate_runti
     return true;
 }
 
-/* What the configuration alone comes to is enough to enter the sandbox and find the store; TAKE is replaced by what both come to. */
-static struct gate_runtime *with_store(struct relay *r, struct relay_inbox *inbox, struct gate_runtime *take, struct buf *error)
+/* What the configuration alone says is enough to enter the sandbox and to find the store. */
+static bool confine_and_open_store(struct relay *r, struct relay_inbox *inbox, struct buf *error)
 {
-    struct gate_runtime *whole = NULL;
+    struct settings *alone = settings_file_parse(buf_text(&inbox->config), buf_text(&inbox->config_name), error, NULL);
 
-    r->store = store_open(settings_system(take->settings), error);
-    if (r->store) {
+    if (!alone)
+        return false;
+    mallopt(M_ARENA_MAX, MALLOC_ARENAS); /* an arena per thread would cost memory and win nothing on few cores */
+    if (enter_sandbox(settings_system(alone)))
+        r->store = store_open(settings_system(alone), error);
+    else
+        buf_addf(error, "sandbox: %s", strerror(errno));
+    settings_unref(alone);
+    if (r->store)
         relay_store_changed(r);
-        whole = relay_runtime(inbox, r->store, take->tls, error);
-    }
-    gate_runtime_unref(take);
-    return whole;
+    return r->store != NULL;
 }
 
 /* The first APPLY. */
 static bool start(struct relay *r, struct relay_inbox *inbox, struct buf *error)
 {
-    struct gate_runtime *runtime = relay_runtime(inbox, NULL, NULL, error);
+    struct gate_runtime *runtime = confine_and_open_store(r, inbox, error) ? relay_runtime(inbox, r->store, NULL, error) : NULL;
 
     if (!runtime)
         return false;
     const struct policy *p = settings_system(runtime->settings);
-    mallopt(M_ARENA_MAX, MALLOC_ARENAS); /* an arena per thread would cost memory and win nothing on few cores */
-    if (!enter_sandbox(p)) {
-        buf_addf(error, "sandbox: %s", strerror(errno));
-        gate_runtime_unref(runtime);
-        return false;
-    }
-    runtime = with_store(r, inbox, runtime, error);
-    if (!runtime)
-        return false;
-    p = settings_system(runtime->settings);
     if (!open_parts(r, inbox, p, runtime, error)) {
         gate_runtime_unref(runtime);
         return false;

@@ -30,9 +30,7 @@ static struct tls_server *load_tls(struct str pems, const struct policy *p, stru
 
 static bool add_store(void *arg, struct settings *s, struct buf *error)
 {
-    struct db *store = arg;
-
-    return !store || settings_store_load(store, s, error);
+    return settings_store_load(arg, s, error);
 }
 
 struct gate_runtime *relay_runtime(struct relay_inbox *inbox, struct db *store, struct tls_server *tls_or_null, struct buf *error)
