@@ -198,3 +198,19 @@ def test_reload_with_lists_or_keys_that_cannot_be_read_keeps_the_old(folder):
         c = g.client()
         c.ask("EHLO client.example.test")
         assert c.ask("STARTTLS")[-1].startswith("220")
+
+
+@pytest.mark.parametrize("length", [63, 64, 65, 128, 129, 200])
+def test_the_configuration_may_lie_deep(length):
+    """Its path was kept in memory that a second reading freed once more, where it was longer than 64 octets."""
+    g = pt.Gateway(sink=False, tls=False, domains={"acme.test": {"routes": ["127.0.0.1:1"]}})
+    deep = os.path.join(g.directory, "c" * (length - len(g.directory) - 1))
+    g.write_config()
+    shutil.copyfile(g.config, deep)
+    g.stderr, g.mark = open(g.path("stderr"), "ab"), 0
+    try:
+        assert len(deep) == length
+        g.process = subprocess.Popen([pt.binary(), "-c", deep], stderr=g.stderr, env=g.env)
+        pt.poll(g.is_up)
+    finally:
+        g.close()

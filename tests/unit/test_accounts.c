@@ -1,41 +1,17 @@
 /* test_accounts.c: outgoing accounts in the store: made, found, changed, locked; by login and by network; what is set for one. */
 #include "store/accounts.h"
-#include "store/schema.h"
-#include "check.h"
+#include "store_folder.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-static char directory[64], path[100];
-
-static int make_directory(void **state)
-{
-    (void)state;
-    snprintf(directory, sizeof directory, "/tmp/postern-accounts-XXXXXX");
-    assert_non_null(mkdtemp(directory));
-    snprintf(path, sizeof path, "%s/store.db", directory);
-    return 0;
-}
-
-static int remove_directory(void **state)
-{
-    char command[200];
-
-    (void)state;
-    snprintf(command, sizeof command, "rm -rf '%s'", directory);
-    return system(command);
-}
-
 static struct db *open_store(void)
 {
-    struct buf error = buf_make(500);
-    struct db *d = db_open(path, &error);
+    struct db *d = open_store_file();
 
-    assert_true(d && schema_migrate(d, &error));
     assert_int_equal(DB_RUN(d, "INSERT INTO domain(id, name, created_ms) VALUES(1, $1, 0)", DB_T(STR("acme.test"))), DB_OK);
     assert_int_equal(DB_RUN(d, "INSERT INTO domain(id, name, created_ms) VALUES(2, $1, 0)", DB_T(STR("other.test"))), DB_OK);
-    buf_free(&error);
     return d;
 }
 
@@ -122,7 +98,7 @@ static void an_address_belongs_to_the_smallest_network_that_holds_it(void **stat
 {
     struct db *d = open_store();
     struct buf error = buf_make(500);
-    struct accounts *all = accounts_new(path, &error);
+    struct accounts *all = accounts_new(store_file, &error);
     struct account a;
     struct ip ip;
     int64_t wide, narrow;
@@ -179,10 +155,10 @@ static void what_is_set_for_an_account_counts_before_its_domain(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(an_account_is_what_its_kind_allows, make_directory, remove_directory),
-        cmocka_unit_test_setup_teardown(an_account_is_found_changed_locked_and_removed, make_directory, remove_directory),
-        cmocka_unit_test_setup_teardown(an_address_belongs_to_the_smallest_network_that_holds_it, make_directory, remove_directory),
-        cmocka_unit_test_setup_teardown(what_is_set_for_an_account_counts_before_its_domain, make_directory, remove_directory),
+        cmocka_unit_test_setup_teardown(an_account_is_what_its_kind_allows, make_store_folder, remove_store_folder),
+        cmocka_unit_test_setup_teardown(an_account_is_found_changed_locked_and_removed, make_store_folder, remove_store_folder),
+        cmocka_unit_test_setup_teardown(an_address_belongs_to_the_smallest_network_that_holds_it, make_store_folder, remove_store_folder),
+        cmocka_unit_test_setup_teardown(what_is_set_for_an_account_counts_before_its_domain, make_store_folder, remove_store_folder),
     };
     return cmocka_run_group_tests_name("accounts", tests, NULL, NULL);
 }

@@ -1,45 +1,14 @@
 /* test_store.c: the store's database: statements, transactions, formats, numbers, copies; two connections at once. */
-#include "store/schema.h"
-#include "check.h"
+#include "store_folder.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-static char directory[64], path[100];
-
-static int make_directory(void **state)
-{
-    (void)state;
-    snprintf(directory, sizeof directory, "/tmp/postern-store-XXXXXX");
-    assert_non_null(mkdtemp(directory));
-    snprintf(path, sizeof path, "%s/store.db", directory);
-    return 0;
-}
-
-static int remove_directory(void **state)
-{
-    char command[200];
-
-    (void)state;
-    snprintf(command, sizeof command, "rm -rf '%s'", directory);
-    return system(command);
-}
-
-static struct db *open_store(void)
-{
-    struct buf error = buf_make(500);
-    struct db *d = db_open(path, &error);
-
-    assert_true(d && schema_migrate(d, &error));
-    buf_free(&error);
-    return d;
-}
-
 static void a_new_store_has_the_present_format_and_keeps_it(void **state)
 {
     struct buf error = buf_make(500);
-    struct db *d = open_store();
+    struct db *d = open_store_file();
 
     (void)state;
     assert_true(schema_migrate(d, &error));
@@ -53,7 +22,7 @@ static void a_new_store_has_the_present_format_and_keeps_it(void **state)
 
 static void parameters_are_values_wherever_they_stand(void **state)
 {
-    struct db *d = open_store();
+    struct db *d = open_store_file();
     struct str nasty = STR("x'); DROP TABLE tenant; --"), bytes = {"\0\1\2", 3};
 
     (void)state;
@@ -77,7 +46,7 @@ static void parameters_are_values_wherever_they_stand(void **state)
 
 static void what_goes_wrong_is_told_apart(void **state)
 {
-    struct db *d = open_store(), *other = open_store();
+    struct db *d = open_store_file(), *other = open_store_file();
 
     (void)state;
     assert_int_equal(DB_RUN(d, "INSERT INTO tenant(id, name, created_ms) VALUES($1, 'a', 1)", DB_N(1)), DB_OK);
@@ -107,10 +76,10 @@ static void a_copy_holds_everything(void **state)
 {
     struct buf error = buf_make(500);
     char copy[120];
-    struct db *d = open_store();
+    struct db *d = open_store_file();
 
     (void)state;
-    snprintf(copy, sizeof copy, "%s/copy.db", directory);
+    snprintf(copy, sizeof copy, "%s/copy.db", store_directory);
     assert_int_equal(DB_RUN(d, "INSERT INTO tenant(id, name, created_ms) VALUES($1, 'a', 1)", DB_N(1)), DB_OK);
     assert_int_equal(db_backup(d, copy), DB_OK);
     struct db *other = db_open_reader(copy, &error);
@@ -139,10 +108,10 @@ static void numbers_grow_and_hold_the_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_new_store_has_the_present_format_and_keeps_it, make_directory, remove_directory),
-        cmocka_unit_test_setup_teardown(parameters_are_values_wherever_they_stand, make_directory, remove_directory),
-        cmocka_unit_test_setup_teardown(what_goes_wrong_is_told_apart, make_directory, remove_directory),
-        cmocka_unit_test_setup_teardown(a_copy_holds_everything, make_directory, remove_directory),
+        cmocka_unit_test_setup_teardown(a_new_store_has_the_present_format_and_keeps_it, make_store_folder, remove_store_folder),
+        cmocka_unit_test_setup_teardown(parameters_are_values_wherever_they_stand, make_store_folder, remove_store_folder),
+        cmocka_unit_test_setup_teardown(what_goes_wrong_is_told_apart, make_store_folder, remove_store_folder),
+        cmocka_unit_test_setup_teardown(a_copy_holds_everything, make_store_folder, remove_store_folder),
         cmocka_unit_test(numbers_grow_and_hold_the_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
